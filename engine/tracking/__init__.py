@@ -1,0 +1,1 @@
+"""Track: who is where, and who moves. Detect, embed, follow, draw, score."""
