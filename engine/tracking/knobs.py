@@ -24,7 +24,9 @@ class TrackKnobs:
         640, "Size", group="Detect", choices=(320, 416, 512, 640, 800, 960, 1280),
         help="The longer side of the picture that the network sees, in pixels: larger finds smaller things, more slowly.",
     )  # fmt: skip
-    classes: tuple[str, ...] = knob((), "Classes", group="Detect", help="Only these are followed; none chosen means all.")
+    classes: tuple[str, ...] = knob(
+        (), "Classes", group="Detect", help="Only these are followed; none chosen means all."
+    )
     appearance: float = knob(
         0.30, "Appearance", group="Follow", low=0.02, high=1.0, step=0.01,
         help="How unlike (cosine distance) a detection may look and still be taken for the same track.",
