@@ -46,14 +46,14 @@ class _Runner(QThread):
                     self.result, self.ended = end.value, True
                     break
                 self._keep(event)
-        except Exception as error:  # noqa: BLE001 - every error crosses to the GUI thread, RuntimeError too
+        except Exception as error:
             self.error = error
         finally:
             began = time.perf_counter()
             try:
                 if job is not None:
                     job.close()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.error = self.error or error
             self.closing_s = time.perf_counter() - began
             # the generator's frames may hold pictures: let them go with the thread

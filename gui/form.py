@@ -1,0 +1,385 @@
+"""A settings dataclass becomes a form: one control a field, made from its `KnobInfo`."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QLayoutItem,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from PySide6.QtCore import QPoint, QRect, QSize  # isort: skip
+
+from engine.knobs import KnobInfo
+
+LABEL_WIDTH = 100
+NUMBER_WIDTH = 64
+
+
+def heading(text: str) -> QLabel:
+    """A group's heading: small capitals."""
+    label = QLabel(text.upper())
+    label.setObjectName("heading")
+    return label
+
+
+class _QuietSlider(QSlider):
+    """A slider that leaves the wheel to the form's scrolling unless it has the focus."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class _QuietCombo(QComboBox):
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class NumberRow(QWidget):
+    """A slider and a field for one number; either moves the other.
+
+    Signals:
+        changed(object): the new int or float.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, info: KnobInfo, value: float) -> None:
+        super().__init__()
+        self._whole = isinstance(value, int)
+        self._step = info.step or (1 if self._whole else 0.01)
+        low, high = float(info.low or 0), float(info.high if info.high is not None else 100)
+        self.slider = _QuietSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(round(low / self._step), round(high / self._step))
+        self.slider.setPageStep(max(1, (self.slider.maximum() - self.slider.minimum()) // 10))
+        self.slider.setAccessibleName(info.label)
+        self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.field: QSpinBox | QDoubleSpinBox
+        if self._whole:
+            self.field = QSpinBox()
+            self.field.setRange(int(low), int(high))
+            self.field.setSingleStep(int(self._step))
+        else:
+            self.field = QDoubleSpinBox()
+            self.field.setDecimals(max(0, len(f"{self._step:g}".partition(".")[2])))
+            self.field.setRange(low, high)
+            self.field.setSingleStep(self._step)
+        self.field.setFixedWidth(NUMBER_WIDTH)
+        self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.field.setKeyboardTracking(False)
+        self.field.setAccessibleName(f"{info.label}, number")
+        self.field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        tip = f"{info.help}{f' In {info.unit}.' if info.unit else ''}"
+        self.slider.setToolTip(tip)
+        self.field.setToolTip(tip)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.slider, 1)
+        row.addWidget(self.field)
+        self.set_value(value)
+        self.slider.valueChanged.connect(self._slid)
+        self.field.valueChanged.connect(self._typed)
+
+    def value(self) -> Any:
+        """The number as it stands."""
+        return self.field.value()
+
+    def set_value(self, value: float) -> None:
+        """Show another number; emits nothing."""
+        for widget, shown in ((self.slider, round(value / self._step)), (self.field, value)):
+            widget.blockSignals(True)
+            widget.setValue(shown)  # type: ignore[arg-type]
+            widget.blockSignals(False)
+
+    def _slid(self, position: int) -> None:
+        value = position * self._step
+        self.set_value(round(value) if self._whole else round(value, 6))
+        self.changed.emit(self.value())
+
+    def _typed(self, value: float) -> None:
+        self.set_value(value)
+        self.changed.emit(self.value())
+
+
+class FlowLayout(QLayout):
+    """Lays out chips from left to right and wraps them."""
+
+    def __init__(self, spacing: int = 4) -> None:
+        super().__init__()
+        self._items: list[QLayoutItem] = []
+        self.setSpacing(spacing)
+        self.setContentsMargins(0, 0, 0, 0)
+
+    def addItem(self, item: QLayoutItem) -> None:
+        self._items.append(item)
+
+    def count(self) -> int:
+        return len(self._items)
+
+    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
+        return self._items[index] if 0 <= index < len(self._items) else None
+
+    def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
+        return self._items.pop(index) if 0 <= index < len(self._items) else None
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return self._lay(QRect(0, 0, width, 0), move=False)
+
+    def setGeometry(self, rect: QRect) -> None:
+        super().setGeometry(rect)
+        self._lay(rect, move=True)
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSize()
+
+    def minimumSize(self) -> QSize:
+        size = QSize()
+        for item in self._items:
+            size = size.expandedTo(item.minimumSize())
+        return size
+
+    def _lay(self, rect: QRect, *, move: bool) -> int:
+        x, y, line = rect.x(), rect.y(), 0
+        for item in self._items:
+            size = item.sizeHint()
+            if x > rect.x() and x + size.width() > rect.right() + 1:
+                x, y, line = rect.x(), y + line + self.spacing(), 0
+            if move:
+                item.setGeometry(QRect(QPoint(x, y), size))
+            x += size.width() + self.spacing()
+            line = max(line, size.height())
+        return y + line - rect.y()
+
+
+class Chips(QWidget):
+    """Small buttons that are each on or off.
+
+    Signals:
+        changed(object): the tuple of the chosen names, in the order shown.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, label: str, names: Sequence[str], chosen: Sequence[str] = (), *, first: int = 0) -> None:
+        super().__init__()
+        self.setAccessibleName(label)
+        self._label, self._first, self._all = label, first, False
+        self._flow = FlowLayout()
+        self.setLayout(self._flow)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self._buttons: dict[str, QPushButton] = {}
+        self.set_names(names, chosen)
+
+    def set_names(self, names: Sequence[str], chosen: Sequence[str] = ()) -> None:
+        """Show other names; a chosen one is always in view, the rest behind "+ n" after the first few."""
+        while (item := self._flow.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        self._buttons = {}
+        self._names = list(names)
+        visible = self._names
+        if self._first and not self._all and len(self._names) > self._first + 1:
+            visible = [n for i, n in enumerate(self._names) if i < self._first or n in chosen]
+        for name in self._names:
+            button = self._chip(name, name in chosen)
+            button.setVisible(name in visible)
+            self._buttons[name] = button
+            if name in visible:
+                self._flow.addWidget(button)
+        hidden = len(self._names) - len(visible)
+        if hidden or (self._all and self._first):
+            more = QPushButton(f"+ {hidden}" if hidden else "fewer")
+            more.setProperty("chip", True)
+            more.setAccessibleName(f"{self._label}: show {'all' if hidden else 'fewer'}")
+            more.clicked.connect(self._toggle_all)
+            self._flow.addWidget(more)
+        self.updateGeometry()
+
+    def _chip(self, name: str, on: bool) -> QPushButton:
+        button = QPushButton(name, self)
+        button.setProperty("chip", True)
+        button.setCheckable(True)
+        button.setChecked(on)
+        button.setAccessibleName(f"{self._label}: {name}")
+        button.toggled.connect(lambda _on: self.changed.emit(self.chosen()))
+        return button
+
+    def _toggle_all(self) -> None:
+        self._all = not self._all
+        chosen = self.chosen()
+        # rebuilt after the click has been dealt with: the button that was clicked goes too
+        QTimer.singleShot(0, self, lambda: self.set_names(self._names, chosen))
+
+    def chosen(self) -> tuple[str, ...]:
+        """The names that are on."""
+        return tuple(name for name, button in self._buttons.items() if button.isChecked())
+
+    def set_chosen(self, chosen: Sequence[str]) -> None:
+        """Switch exactly these on; emits nothing."""
+        for name, button in self._buttons.items():
+            button.blockSignals(True)
+            button.setChecked(name in chosen)
+            button.blockSignals(False)
+
+    def button(self, name: str) -> QPushButton:
+        """The chip of this name."""
+        return self._buttons[name]
+
+
+def choice(label: str, values: Sequence[Any], words: Sequence[str], value: Any, tip: str = "") -> QComboBox:
+    """A drop-down list; `currentData()` is the value."""
+    box = _QuietCombo()
+    box.setAccessibleName(label)
+    box.setToolTip(tip)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    for one, word in zip(values, words, strict=True):
+        box.addItem(word, one)
+    box.setCurrentIndex(max(0, box.findData(value)))
+    return box
+
+
+class Group(QWidget):
+    """A heading and labelled rows under it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(8)
+        self._column.addWidget(heading(title))
+
+    def add_row(self, label: str, control: QWidget) -> QLabel:
+        """A label on the left, a control on the right."""
+        row = QGridLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setHorizontalSpacing(8)
+        text = QLabel(label)
+        text.setBuddy(control)
+        text.setMinimumWidth(LABEL_WIDTH)
+        row.addWidget(text, 0, 0)
+        row.addWidget(control, 0, 1)
+        row.setColumnStretch(1, 1)
+        self._column.addLayout(row)
+        return text
+
+    def add(self, widget: QWidget) -> None:
+        """A widget over the whole width."""
+        self._column.addWidget(widget)
+
+
+class Form(QWidget):
+    """The controls of one frozen settings dataclass.
+
+    Args:
+        value: the settings as they stand.
+        skip: fields that the page shows in its own way.
+        names: field -> the names to choose from, for fields that are tuples of names.
+
+    Signals:
+        changed(object): the new settings, whole.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, value: Any, *, skip: Sequence[str] = (), names: dict[str, Sequence[str]] | None = None) -> None:
+        super().__init__()
+        self._value = value
+        self._controls: dict[str, QWidget] = {}
+        self._groups: dict[str, Group] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(20)
+        for one in fields(value):
+            info = one.metadata.get("knob")
+            if info is not None and one.name not in skip:
+                self._add(one.name, info, getattr(value, one.name), (names or {}).get(one.name, ()))
+
+    def group(self, title: str) -> Group:
+        """The group with this heading; made at the end if there is none."""
+        if title not in self._groups:
+            self._groups[title] = Group(title)
+            self._column.addWidget(self._groups[title])
+        return self._groups[title]
+
+    def control(self, name: str) -> Any:
+        """The control of a field."""
+        return self._controls[name]
+
+    def value(self) -> Any:
+        """The settings as they stand."""
+        return self._value
+
+    def set_value(self, value: Any) -> None:
+        """Show other settings; emits nothing."""
+        self._value = value
+        for name, control in self._controls.items():
+            new = getattr(value, name)
+            control.blockSignals(True)
+            if isinstance(control, NumberRow):
+                control.set_value(new)
+            elif isinstance(control, Chips):
+                control.set_chosen(new)
+            elif isinstance(control, QCheckBox):
+                control.setChecked(new)
+            elif isinstance(control, QComboBox):
+                control.setCurrentIndex(max(0, control.findData(new)))
+            control.blockSignals(False)
+
+    def _add(self, name: str, info: KnobInfo, value: Any, names: Sequence[str]) -> None:
+        group = self.group(info.group)
+        control: QWidget
+        if info.choices:
+            words = info.words or tuple(f"{c}{f' {info.unit}' if info.unit else ''}" for c in info.choices)
+            control = choice(info.label, info.choices, words, value, info.help)
+            control.currentIndexChanged.connect(lambda _i, box=control: self._set(name, box.currentData()))
+            group.add_row(info.label, control)
+        elif isinstance(value, bool):
+            control = QCheckBox(info.label)
+            control.setToolTip(info.help)
+            control.setAccessibleName(info.label)
+            control.toggled.connect(lambda on: self._set(name, on))
+            group.add(control)
+        elif isinstance(value, tuple):
+            control = Chips(info.label, names, value, first=5)
+            control.setToolTip(info.help)
+            control.changed.connect(lambda chosen: self._set(name, chosen))
+            group.add(control)
+        else:
+            control = NumberRow(info, value)
+            control.changed.connect(lambda number: self._set(name, number))
+            group.add_row(info.label, control)
+        self._controls[name] = control
+
+    def _set(self, name: str, new: Any) -> None:
+        self._value = replace(self._value, **{name: new})
+        self.changed.emit(self._value)
