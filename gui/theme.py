@@ -128,20 +128,25 @@ def icon(name: str) -> QIcon:
         (theme.quiet, QIcon.Mode.Disabled, QIcon.State.Off),
     ):
         for scale in (1, 2):
-            made.addPixmap(_pixmap(name, colour, 20 * scale, scale), mode, state)
+            made.addPixmap(pixmap(name, colour, 20, scale), mode, state)
     return made
 
 
+def pixmap(name: str, colour: str, size: int, ratio: float = 1.0) -> QPixmap:
+    """The icon `resources/icons/NAME.svg` in one colour, `size` device-independent pixels wide."""
+    return _pixmap(name, colour, round(size * ratio), ratio)
+
+
 @lru_cache(maxsize=256)
-def _pixmap(name: str, colour: str, size: int, scale: int) -> QPixmap:
+def _pixmap(name: str, colour: str, size: int, ratio: float) -> QPixmap:
     from PySide6.QtSvg import QSvgRenderer  # not before the first icon is wanted
 
     path: Path = resources_folder() / "icons" / f"{name}.svg"
     renderer = QSvgRenderer(QByteArray(path.read_bytes().replace(b"currentColor", colour.encode())))
-    pixmap = QPixmap(size, size)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
+    drawn = QPixmap(size, size)
+    drawn.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(drawn)
     renderer.render(painter, QRectF(0, 0, size, size))
     painter.end()
-    pixmap.setDevicePixelRatio(scale)
-    return pixmap
+    drawn.setDevicePixelRatio(ratio)
+    return drawn

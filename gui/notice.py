@@ -1,0 +1,161 @@
+"""The one place where the window says what went wrong or what is worth knowing."""
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from engine.errors import SightlineError
+from gui import theme
+
+KEPT = 3
+STAYS_MS = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button on a notice: what it says, and what it does."""
+
+    text: str
+    do: Callable[[], object]
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """The sentence and the details for an error; the traceback is formatted once, then dropped."""
+    if isinstance(error, SightlineError):
+        return str(error), ""
+    details = "".join(traceback.format_exception(error))
+    error.__traceback__ = None
+    said = str(error).strip().splitlines()
+    what = said[0][:160] if said else type(error).__name__
+    return f"Something went wrong in Sightline: {what}. The details can be copied for a report.", details
+
+
+class _Card(QFrame):
+    """One notice."""
+
+    def __init__(
+        self, text: str, level: str, details: str, actions: Sequence[Action], close: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self.setObjectName("notice")
+        self.setProperty("level", level)
+        self.text, self.level, self.details = text, level, details
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 8, 8, 8)
+        row.setSpacing(8)
+        image = QLabel()
+        colour = {"error": theme.current().danger, "warning": theme.current().warning}.get(
+            level, theme.current().accent
+        )
+        image.setPixmap(theme.pixmap("info" if level == "info" else "warning", colour, 18, self.devicePixelRatioF()))
+        image.setFixedWidth(20)
+        row.addWidget(image, 0, Qt.AlignmentFlag.AlignTop)
+        words = QLabel(text)
+        words.setObjectName("noticeText")
+        words.setProperty("level", level)
+        words.setWordWrap(True)
+        words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        words.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        row.addWidget(words, 1)
+        for action in actions:
+            button = QPushButton(action.text)
+            button.setAccessibleName(action.text)
+            button.clicked.connect(lambda _c=False, do=action.do: (close(), do()))
+            row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
+        copy = _tool("copy", "Copy this message" + (" and its details" if details else ""))
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText("\n\n".join(filter(None, (text, details)))))
+        row.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
+        shut = _tool("close", "Dismiss")
+        shut.clicked.connect(close)
+        row.addWidget(shut, 0, Qt.AlignmentFlag.AlignTop)
+        self.setAccessibleName(f"{level}: {text}")
+
+
+def _tool(name: str, says: str) -> QToolButton:
+    button = QToolButton()
+    button.setIcon(theme.icon(name))
+    button.setToolTip(says)
+    button.setAccessibleName(says)
+    button.setFixedSize(26, 26)
+    return button
+
+
+class Notices(QWidget):
+    """Notices lie over the top of the picture, newest first; information goes by itself, errors stay."""
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self._over = over
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(6)
+        self._cards: list[_Card] = []
+        over.installEventFilter(self)
+        self.hide()
+
+    def say(self, text: str, level: str = "info", *, details: str = "", actions: Sequence[Action] = ()) -> None:
+        """Show a sentence; the same one twice is shown once.
+
+        Args:
+            text: what happened and what to do.
+            level: "info", "warning" or "error".
+            details: what can be copied with it.
+            actions: buttons; a notice with buttons stays until it is dealt with.
+        """
+        for old in [card for card in self._cards if card.text == text]:
+            self._drop(old)
+        card: _Card
+        card = _Card(text, level, details, actions, lambda: self._drop(card))
+        self._cards.insert(0, card)
+        self._column.insertWidget(0, card)
+        for old in self._cards[KEPT:]:
+            self._drop(old)
+        if level == "info" and not actions:
+            timer = QTimer(card)
+            timer.setSingleShot(True)
+            timer.timeout.connect(lambda: self._drop(card))
+            timer.start(STAYS_MS)
+        self.show()
+        self._place()
+
+    def error(self, error: BaseException) -> None:
+        """Show an error: a sentence for bad input, a sentence and copyable details for a defect of ours."""
+        text, details = describe(error)
+        self.say(text, "error", details=details)
+
+    def texts(self) -> list[str]:
+        """What is being said, newest first."""
+        return [card.text for card in self._cards]
+
+    def clear(self) -> None:
+        """Take all notices away."""
+        for card in list(self._cards):
+            self._drop(card)
+
+    def _drop(self, card: _Card) -> None:
+        if card in self._cards:
+            self._cards.remove(card)
+            self._column.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+            self._place()
+        if not self._cards:
+            self.hide()
+
+    def _place(self) -> None:
+        width = min(680, self._over.width() - 32)
+        if width < 80:
+            return
+        self.setFixedWidth(width)
+        height = self._column.heightForWidth(width) if self._column.hasHeightForWidth() else self.sizeHint().height()
+        self.setGeometry((self._over.width() - width) // 2, 12, width, height)
+        self.raise_()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._over and event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
