@@ -1,0 +1,190 @@
+"""The page every page is: a picture, a form, a strip, and what it says to the window."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import theme
+from gui.picture import PictureView
+
+FORM_WIDTH = 292
+STRIP_HEIGHT = 118
+
+
+class EmptyCard(QWidget):
+    """What an empty page says: one line, one button, and perhaps a second thing to do."""
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        column = QVBoxLayout(self)
+        column.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.setSpacing(12)
+        self.image = QLabel()
+        self.image.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.title = QLabel()
+        self.title.setObjectName("emptyTitle")
+        self.title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.title.setWordWrap(True)
+        self.text = QLabel()
+        self.text.setObjectName("quiet")
+        self.text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.text.setWordWrap(True)
+        self.buttons = QHBoxLayout()
+        self.buttons.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.buttons.setSpacing(8)
+        for widget in (self.image, self.title, self.text):
+            column.addWidget(widget)
+        column.addLayout(self.buttons)
+        self._icon = ""
+
+    def show_choice(self, icon: str, title: str, text: str, actions: Sequence[tuple[str, object]]) -> None:
+        """Say something with buttons; the first one is the main one."""
+        self._icon = icon
+        self.title.setText(title)
+        self.text.setText(text)
+        self.text.setVisible(bool(text))
+        while (item := self.buttons.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        for number, (word, do) in enumerate(actions):
+            button = QPushButton(word)
+            button.setAccessibleName(word)
+            button.setProperty("primary", number == 0)
+            button.clicked.connect(lambda _c=False, do=do: do())
+            self.buttons.addWidget(button)
+        self.restyle()
+        self.show()
+        self.raise_()
+
+    def button(self, word: str) -> QPushButton:
+        """The button that says this."""
+        return next(b for b in self.findChildren(QPushButton) if b.text() == word and not b.isHidden())
+
+    def restyle(self) -> None:
+        """Take on the colours of the theme."""
+        if self._icon:
+            self.image.setPixmap(theme.pixmap(self._icon, theme.current().quiet, 40, self.devicePixelRatioF()))
+
+
+class PictureArea(QFrame):
+    """The picture with the empty card over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.picture = PictureView()
+        column.addWidget(self.picture)
+        self.empty = EmptyCard(self)
+
+    def resizeEvent(self, event: object) -> None:
+        self.empty.setGeometry(24, 24, self.width() - 48, self.height() - 48)
+
+
+class Workspace(QWidget):
+    """Lays out the five places; a page fills them.
+
+    Attributes:
+        key, title, icon: of the rail's button.
+        area, picture, empty: the picture and what lies over it.
+        form_column: where the form's groups go.
+        strip: where the strip's cells go.
+
+    Signals:
+        said(str, str): a sentence and its level ("info", "warning", "error"), for the notices.
+        failed(object): an exception, for the notices.
+        state(str, str, bool): what the page is doing, details, whether it is busy.
+        source_shown(str, str): what is open, in words and as it was typed.
+        background(object, str): a job to show in the job bar, and its title.
+    """
+
+    said = Signal(str, str)
+    failed = Signal(object)
+    state = Signal(str, str, bool)
+    source_shown = Signal(str, str)
+    background = Signal(object, str)
+
+    key = ""
+    title = ""
+    icon = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        self.split = QSplitter(Qt.Orientation.Vertical)
+        self.split.setChildrenCollapsible(False)
+        self.split.setHandleWidth(1)
+        upper = QWidget()
+        self.upper = QVBoxLayout(upper)
+        self.upper.setContentsMargins(0, 0, 0, 0)
+        self.upper.setSpacing(0)
+        self.area = PictureArea()
+        self.picture, self.empty = self.area.picture, self.area.empty
+        self.upper.addWidget(self.area, 1)
+        self.split.addWidget(upper)
+        strip = QWidget()
+        strip.setObjectName("strip")
+        strip.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        strip.setMinimumHeight(STRIP_HEIGHT)
+        strip.setMaximumHeight(STRIP_HEIGHT * 3)
+        self.strip = QHBoxLayout(strip)
+        self.strip.setContentsMargins(0, 0, 0, 0)
+        self.strip.setSpacing(0)
+        self.split.addWidget(strip)
+        self.split.setStretchFactor(0, 1)
+        row.addWidget(self.split, 1)
+        self.form = QScrollArea()
+        self.form.setObjectName("form")
+        self.form.setFixedWidth(FORM_WIDTH)
+        self.form.setWidgetResizable(True)
+        self.form.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inside = QWidget()
+        self.form_column = QVBoxLayout(inside)
+        self.form_column.setContentsMargins(14, 16, 14, 16)
+        self.form_column.setSpacing(20)
+        self.form_column.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.form.setWidget(inside)
+        row.addWidget(self.form)
+
+    # -- what a page answers
+
+    def takes(self, kind: str) -> bool:
+        """Whether the page opens this kind of source ("video", "image", "address" ...)."""
+        return False
+
+    def open(self, text: str) -> None:
+        """Open a source."""
+
+    def actions(self) -> list[QAction]:
+        """What can be done on this page, for the menu and the keyboard."""
+        return []
+
+    def bar_buttons(self) -> list[QPushButton]:
+        """Buttons for the right end of the open bar."""
+        return []
+
+    def restyle(self) -> None:
+        """The theme has changed."""
+        self.empty.restyle()
+        self.picture.update()
+
+    def leave(self) -> None:
+        """The window closes: keep what was chosen."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(1220, 726)
