@@ -280,6 +280,10 @@ class Group(QWidget):
 
     def add_row(self, label: str, control: QWidget) -> QLabel:
         """A label on the left, a control on the right."""
+        return self.insert_row(self._column.count() - 1, label, control)
+
+    def insert_row(self, place: int, label: str, control: QWidget) -> QLabel:
+        """The same, before the `place`-th row under the heading."""
         row = QGridLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.setHorizontalSpacing(8)
@@ -289,12 +293,16 @@ class Group(QWidget):
         row.addWidget(text, 0, 0)
         row.addWidget(control, 0, 1)
         row.setColumnStretch(1, 1)
-        self._column.addLayout(row)
+        self._column.insertLayout(place + 1, row)
         return text
 
     def add(self, widget: QWidget) -> None:
         """A widget over the whole width."""
         self._column.addWidget(widget)
+
+    def insert(self, place: int, widget: QWidget) -> None:
+        """The same, before the `place`-th row under the heading."""
+        self._column.insertWidget(place + 1, widget)
 
 
 class Form(QWidget):
@@ -379,6 +387,10 @@ class Form(QWidget):
             control.changed.connect(lambda number: self._set(name, number))
             group.add_row(info.label, control)
         self._controls[name] = control
+
+    def set_field(self, name: str, new: Any) -> None:
+        """Change one field as if the person had."""
+        self._set(name, new)
 
     def _set(self, name: str, new: Any) -> None:
         self._value = replace(self._value, **{name: new})

@@ -23,9 +23,11 @@ _running: set["Job"] = set()
 class _Runner(QThread):
     """Runs one generator from its making to its closing."""
 
-    def __init__(self, make: Make, keep: int) -> None:
+    def __init__(self, make: Make, keep: int, newest: tuple[type, ...]) -> None:
         super().__init__()
         self._make = make
+        self._newest_of = newest
+        self.newest: deque[Any] = deque(maxlen=1)
         self.events: deque[Any] = deque(maxlen=keep)
         self.progress: deque[Progress] = deque(maxlen=1)
         self.notices: deque[Notice] = deque(maxlen=100)
@@ -65,7 +67,9 @@ class _Runner(QThread):
             self.progress.append(event)
         elif isinstance(event, Notice):
             self.notices.append(event)
-        else:
+        elif isinstance(event, self._newest_of):
+            self.newest.append(event)
+        elif event is not None:
             self.events.append(event)
 
 
@@ -76,6 +80,8 @@ class Job(QObject):
         make: builds the generator, on the worker's thread.
         name: what is being done, for the job bar and for the list of those that hang.
         keep: how many events may wait; 1 means that the newest wins.
+        newest: kinds of events of which only the newest is worth showing (pictures); they wait apart from the others,
+            so that a flood of them pushes nothing else out. None is never passed on: a job yields it to be stoppable.
         hz: how often the GUI looks.
 
     Signals:
@@ -96,12 +102,12 @@ class Job(QObject):
     failed = Signal(object)
     finished = Signal()
 
-    def __init__(self, make: Make, name: str, *, keep: int = 1, hz: int = 60) -> None:
+    def __init__(self, make: Make, name: str, *, keep: int = 1, newest: tuple[type, ...] = (), hz: int = 60) -> None:
         super().__init__()
         self.name = name
         self.cancelled = False
         self._over = False
-        self._runner = _Runner(make, keep)
+        self._runner = _Runner(make, keep, newest)
         self._runner.setObjectName(f"sightline {name}")
         self._runner.finished.connect(self._end)
         self._timer = QTimer(self)
@@ -138,6 +144,8 @@ class Job(QObject):
         if runner.progress and not self.cancelled:
             self.progress.emit(runner.progress.popleft())
         events = [runner.events.popleft() for _ in range(len(runner.events))]
+        if runner.newest:
+            events.append(runner.newest.popleft())
         if events and not self.cancelled:
             self.latest.emit(events[-1])
             self.batch.emit(events)
@@ -189,11 +197,11 @@ class JobSlot(QObject):
         """True while a job runs or waits to run."""
         return self.job is not None or self._waiting is not None
 
-    def start(self, make: Make, name: str, *, keep: int = 1, hz: int = 60) -> Job:
+    def start(self, make: Make, name: str, *, keep: int = 1, newest: tuple[type, ...] = (), hz: int = 60) -> Job:
         """Run this job, after the present one has been cancelled and has ended."""
         self._number += 1
         number = self._number
-        job = Job(make, name, keep=keep, hz=hz)
+        job = Job(make, name, keep=keep, newest=newest, hz=hz)
         for signal in ("latest", "batch", "progress", "notice", "returned", "failed"):
             getattr(job, signal).connect(self._passer(signal, number))
         job.finished.connect(lambda: self._ended(job, number))

@@ -238,6 +238,13 @@ class PictureView(QWidget):
         self._keep_inside()
         self._moved()
 
+    def look_at(self, x: float, y: float, scale: float) -> None:
+        """Put this picture point into the middle, at this scale."""
+        if self._image is not None:
+            self._scale, self._centre = min(MAX_SCALE, scale), (x, y)
+            self._keep_inside()
+            self._moved()
+
     def _keep_inside(self) -> None:
         assert self._image is not None
         height, width = self._image.shape[:2]

@@ -138,6 +138,7 @@ class Window(QMainWindow):
         self.open_bar.wanted.connect(self.open)
         for page in self.pages.values():
             page.said.connect(self.notices.say)
+            page.asked.connect(lambda text, level, actions: self.notices.say(text, level, actions=actions))
             page.failed.connect(self.notices.error)
             page.state.connect(lambda text, more, busy, p=page: self._page_state(p, text, more, busy))
             page.source_shown.connect(lambda text, address, p=page: self._page_source(p, text, address))

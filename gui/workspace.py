@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QScrollArea,
     QSplitter,
@@ -20,6 +21,14 @@ from gui.picture import PictureView
 
 FORM_WIDTH = 292
 STRIP_HEIGHT = 118
+
+
+def _empty(layout: QLayout) -> None:
+    while (item := layout.takeAt(0)) is not None:
+        widget = item.widget()
+        if widget is not None:
+            widget.hide()
+            widget.deleteLater()
 
 
 class EmptyCard(QWidget):
@@ -45,20 +54,29 @@ class EmptyCard(QWidget):
         self.buttons.setSpacing(8)
         for widget in (self.image, self.title, self.text):
             column.addWidget(widget)
+        self.extra = QVBoxLayout()
+        self.extra.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.addLayout(self.extra)
         column.addLayout(self.buttons)
         self._icon = ""
 
-    def show_choice(self, icon: str, title: str, text: str, actions: Sequence[tuple[str, object]]) -> None:
-        """Say something with buttons; the first one is the main one."""
+    def show_choice(
+        self,
+        icon: str,
+        title: str,
+        text: str,
+        actions: Sequence[tuple[str, object]],
+        extra: QWidget | None = None,
+    ) -> None:
+        """Say something with buttons, the main one first; `extra` stands above them."""
+        _empty(self.extra)
+        _empty(self.buttons)
+        if extra is not None:
+            self.extra.addWidget(extra, 0, Qt.AlignmentFlag.AlignCenter)
         self._icon = icon
         self.title.setText(title)
         self.text.setText(text)
         self.text.setVisible(bool(text))
-        while (item := self.buttons.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
         for number, (word, do) in enumerate(actions):
             button = QPushButton(word)
             button.setAccessibleName(word)
@@ -105,6 +123,7 @@ class Workspace(QWidget):
 
     Signals:
         said(str, str): a sentence and its level ("info", "warning", "error"), for the notices.
+        asked(str, str, list): a sentence, its level, and `Action`s to choose from.
         failed(object): an exception, for the notices.
         state(str, str, bool): what the page is doing, details, whether it is busy.
         source_shown(str, str): what is open, in words and as it was typed.
@@ -112,6 +131,7 @@ class Workspace(QWidget):
     """
 
     said = Signal(str, str)
+    asked = Signal(str, str, list)
     failed = Signal(object)
     state = Signal(str, str, bool)
     source_shown = Signal(str, str)

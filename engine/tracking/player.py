@@ -9,6 +9,7 @@ from typing import Any
 from engine.job import Job, Notice
 from engine.knobs import Cell
 from engine.media.frame import Frame, Source
+from engine.tracking.history import History
 from engine.tracking.knobs import TrackKnobs
 from engine.tracking.types import TrackedFrame, Tracks
 
@@ -57,41 +58,6 @@ class Ended:
     index: int
 
 
-class History:
-    """What was tracked, frame by frame, without the pictures.
-
-    Attributes:
-        frames: index -> `TrackedFrame` with an empty image.
-    """
-
-    def __init__(self) -> None:
-        self.frames: dict[int, TrackedFrame] = {}
-
-    def keep(self, seen: TrackedFrame) -> None:
-        """Remember a frame's tracks."""
-        self.frames[seen.index] = replace(seen, image=seen.image[:0, :0])
-
-    def forget_from(self, index: int) -> None:
-        """Forget this frame and all after it (settings have changed)."""
-        for known in [i for i in self.frames if i >= index]:
-            del self.frames[known]
-
-    def with_picture(self, frame: Frame) -> TrackedFrame | None:
-        """The remembered tracks of a frame with its picture, or None."""
-        known = self.frames.get(frame.index)
-        return None if known is None else replace(known, image=frame.image)
-
-    def ranges(self) -> list[tuple[int, int]]:
-        """The tracked stretches as (first, last), in order."""
-        found: list[tuple[int, int]] = []
-        for index in sorted(self.frames):
-            if found and index == found[-1][1] + 1:
-                found[-1] = (found[-1][0], index)
-            else:
-                found.append((index, index))
-        return found
-
-
 Follow = Callable[[int], Generator[Any, None, Any]]
 """Starts the tracking job at a frame number; it yields `TrackedFrame`s. An argument, so any tracker can be played."""
 
@@ -105,7 +71,7 @@ def play(
     *,
     tracker_at: Callable[[int], None] = lambda _index: None,
 ) -> Job[None]:
-    """Play a file until it is closed; at the end it waits for a seek. A live source is followed and not remembered.
+    """Play a file until it is closed; at the end it waits for a seek. A live source is followed as it comes.
 
     Args:
         source: open, on this thread.
@@ -119,7 +85,7 @@ def play(
         Played, Ended, Notice; None while it waits, so that it can be stopped.
     """
     if source.info.live:
-        yield from _live(follow, playback)
+        yield from _live(follow, playback, history)
         return
     player = _Player(source, follow, knobs, playback, history, tracker_at)
     try:
@@ -128,12 +94,13 @@ def play(
         player.close()
 
 
-def _live(follow: Follow, playback: Cell[Playback]) -> Job[None]:
+def _live(follow: Follow, playback: Cell[Playback], history: History) -> Job[None]:
     with ExitStack() as stack:
         job = follow(0)
         stack.callback(job.close)
         for event in job:
             if isinstance(event, TrackedFrame):
+                history.keep(event)
                 # a held picture: the camera goes on, nothing is shown
                 yield Played(event, tracked=True, fresh=True) if playback.value.playing else None
             else:

@@ -1,0 +1,345 @@
+"""The command line: the same calls as the pages make, without a window.
+
+Standard output carries results alone, one JSON object a line; progress and notices go to standard error, and for bad
+input its last line is the one sentence. Exit status: 0 done, 2 bad input, 130 interrupted, 1 a defect of ours.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, NoReturn
+
+from engine.errors import SightlineError
+from engine.job import Job, Notice, Progress, drive
+
+VERSION = "0.1.0"
+_TELL_S = 5.0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad arguments end in one sentence too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SightlineError(f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` lists what can be given.")
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a command and return its exit status."""
+    show = _Show()
+    try:
+        asked = _parser().parse_args(words)
+        _numbers(asked.seed)
+        drive(COMMANDS[asked.command](asked, show))
+    except KeyboardInterrupt:
+        show.line("Interrupted; nothing was left half-written.")
+        return 130
+    except SightlineError as error:
+        show.line(str(error))
+        return 2
+    except BrokenPipeError:
+        # the reader of our results has gone away
+        sys.stderr.close()
+        return 0
+    except Exception:
+        show.line(traceback.format_exc().rstrip())
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="main.py",
+        description="Sightline without a window. A first word that is no command is a source: the window opens with it.",
+    )
+    parser.add_argument("--version", action="version", version=f"Sightline {VERSION}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    track = _add(commands, "track", "follow what moves in a source")
+    track.add_argument("source", metavar="SOURCE", help="file, folder, camera number, address, or example:crowd")
+    track.add_argument("--weights", metavar="FILE|NAME", help="the detector (default yolo11n)")
+    track.add_argument("--classes", metavar="A,B", default="", help="only these class names")
+    track.add_argument("--conf", type=_fraction, help="least confidence, 0..1 (default 0.25)")
+    track.add_argument("--iou", type=_fraction, help="overlap at which a weaker box goes, 0..1 (default 0.7)")
+    track.add_argument("--size", type=_positive, help="longer side that the network sees, pixels (default 640)")
+    track.add_argument(
+        "--tracker", choices=("deepsort", "reference", "bytetrack", "botsort"), default="deepsort",
+        help="deepsort is Sightline's own, reference is deep-sort-realtime",
+    )  # fmt: skip
+    pace = track.add_mutually_exclusive_group()
+    pace.add_argument("--every-frame", action="store_true", help="never drop a frame")
+    pace.add_argument("--live", action="store_true", help="keep to the source's own rate and drop what is late")
+    track.add_argument("--frames", type=_positive, metavar="N", help="stop after so many frames")
+    track.add_argument("--mot", type=Path, metavar="FILE", help="write the tracks as MOT text")
+    track.add_argument("--save", type=Path, metavar="FILE.mp4", help="write annotated video")
+    track.add_argument("--truth", type=Path, metavar="GT.txt", help="MOT ground truth to score against")
+    track.add_argument("--no-draw", action="store_true", help="draw nothing")
+    download = _add(commands, "download", "fetch a video from a page or an address")
+    download.add_argument("address", metavar="ADDRESS")
+    download.add_argument("--height", default="best", metavar="best|1080|720", help="highest picture height to take")
+    download.add_argument("--entry", type=_positive, metavar="N", help="which entry of a playlist, from 1")
+    download.add_argument("--out", type=Path, metavar="FOLDER", help="where to put it")
+    _add(commands, "doctor", "check what this machine has and lacks")
+    return parser
+
+
+def _add(commands: Any, name: str, what: str) -> Any:
+    parser = commands.add_parser(name, help=what, description=what.capitalize() + ".", prog=f"main.py {name}")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where networks run")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    return parser
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return value
+
+
+def _numbers(seed: int) -> None:
+    import random
+
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+class _Show:
+    """Writes progress and notices to standard error: one moving line on a terminal, now and then a line in a file."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._open = False
+        self._told = 0.0
+        self._what = ""
+
+    def event(self, event: Any) -> None:
+        """Show a Progress or a Notice; anything else is left alone."""
+        if isinstance(event, Notice):
+            self.line(event.text)
+        elif isinstance(event, Progress):
+            now = time.monotonic()
+            if now - self._told < (0.1 if self._terminal else _TELL_S) and event.what == self._what:
+                return
+            self._told, self._what = now, event.what
+            share = f" {event.share * 100:.0f} %" if event.share is not None else ""
+            left = f", {event.left_s:.0f} s left" if event.left_s is not None else ""
+            text = f"{event.what}{share}{left}"
+            if self._terminal:
+                print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+                self._open = True
+            else:
+                print(text, file=sys.stderr, flush=True)
+
+    def line(self, text: str) -> None:
+        """A whole line."""
+        if self._open:
+            print(file=sys.stderr)
+            self._open = False
+        print(text, file=sys.stderr, flush=True)
+
+
+def _passed(job: Job[Any], show: _Show) -> Any:
+    return drive(job, show.event)
+
+
+def say(result: dict[str, Any]) -> None:
+    """One result on standard output: JSON in a line, null for what is not a number."""
+    print(json.dumps(_plain(result), ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _track(asked: argparse.Namespace, show: _Show) -> Job[None]:
+    from engine.knobs import Cell
+    from engine.tracking.draw import Layers
+    from engine.tracking.export import Outputs
+    from engine.tracking.knobs import TrackKnobs
+    from engine.tracking.score import read_mot, score
+    from engine.tracking.session import load_follow, open_any
+    from engine.tracking.types import TrackedFrame
+
+    given = {"confidence": asked.conf, "iou": asked.iou, "size": asked.size}
+    knobs = TrackKnobs(**{name: value for name, value in given.items() if value is not None})
+    classes = tuple(word.strip() for word in asked.classes.split(",") if word.strip())
+    if classes:
+        from dataclasses import replace
+
+        knobs = replace(knobs, classes=classes)
+    if asked.truth is not None:
+        read_mot(asked.truth)
+    layers = None if asked.no_draw else Layers()
+    every = True if asked.every_frame else False if asked.live else None
+    with ExitStack() as stack:
+        begun = time.monotonic()
+        source = stack.enter_context(open_any(asked.source))
+        weights = asked.weights or default_weights(asked.source)
+        path = yield from _weights(weights, show)
+        cell = Cell(knobs)
+        follow, _anew, loaded = yield from _told(
+            load_follow(stack, source, path, asked.tracker, cell, asked.device, stop=asked.frames, every_frame=every),
+            show,
+        )
+        load_s = time.monotonic() - begun
+        job = stack.enter_context(closing(follow(0)))
+        total = min(asked.frames or math.inf, source.info.frames or math.inf)
+        rows: list[TrackedFrame] = []
+        with Outputs(source.info, loaded.names, save=asked.save, mot=asked.mot, layers=layers) as outputs:
+            count = _Count(None if total == math.inf else total, source.info.name)
+            for event in job:
+                if not isinstance(event, TrackedFrame):
+                    show.event(event)
+                    continue
+                count.add(event, outputs)
+                if asked.truth is not None:
+                    rows.append(_bare(event))
+                show.event(count.progress())
+                yield None
+        scores = None
+        if asked.truth is not None:
+            # a run that was cut short is compared over what it saw
+            found = score(asked.truth, rows, frames=asked.frames)
+            scores = {"HOTA": found.HOTA, "IDF1": found.IDF1, "MOTA": found.MOTA, "switches": found.switches}
+        say(
+            {
+                "source": asked.source, "weights": str(weights), "frames": count.frames, "dropped": count.dropped,
+                "fps": count.fps(), "load_s": load_s, "ms": count.mean_ms(), "ids": len(count.classes),
+                "counts": count.by_class(loaded.names), "lines": [], "zones": [], "scores": scores,
+                "tracker": asked.tracker, "runtime": loaded.runtime,
+            }
+        )  # fmt: skip
+
+
+def default_weights(source: str) -> str:
+    """The drawn example has its own small network; anything real wants a real one."""
+    from engine.tracking.example import EXAMPLE_WEIGHTS
+
+    return str(EXAMPLE_WEIGHTS) if source.startswith("example:") else "yolo11n"
+
+
+def _weights(name: str, show: _Show) -> Job[str]:
+    """A file that is here; a known one that is not is fetched, and said."""
+    from engine.weights.cards import find_card
+    from engine.weights.fetch import fetch, locate
+
+    path = locate(name)
+    if path is not None:
+        return str(path)
+    card = find_card(name)
+    if card is None:
+        return name
+    show.line(f"{card.title} is not here yet: fetching it from {card.address} ({card.licence}).")
+    return str((yield from _told(fetch(card), show)))
+
+
+def _told(job: Generator[Any, None, Any], show: _Show) -> Generator[Any, None, Any]:
+    """Pass a job on and show what it says."""
+    with closing(job):
+        while True:
+            try:
+                event = next(job)
+            except StopIteration as end:
+                return end.value
+            show.event(event)
+            yield event
+
+
+def _bare(seen: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(seen, image=seen.image[:0, :0], trails={})
+
+
+class _Count:
+    """What a run of `track` adds up to."""
+
+    def __init__(self, total: float | None, name: str) -> None:
+        self._total, self._name = total, name
+        self.frames = self.dropped = 0
+        self.classes: dict[int, int] = {}
+        self._ms = dict.fromkeys(("decode", "detect", "embed", "associate", "draw"), 0.0)
+        self._begun = time.monotonic()
+        self._last = self._begun
+
+    def add(self, seen: Any, outputs: Any) -> None:
+        """Write one frame and count it."""
+        before = time.perf_counter()
+        picture = outputs.drawn(seen)
+        self._ms["draw"] += 1e3 * (time.perf_counter() - before)
+        outputs.write(seen, picture)
+        for key in self._ms:
+            self._ms[key] += seen.ms.get(key, 0.0)
+        self.frames += 1
+        self.dropped = seen.dropped
+        self.classes.update(zip(seen.tracks.ids.tolist(), seen.tracks.classes.tolist(), strict=True))
+        self._last = time.monotonic()
+
+    def fps(self) -> float | None:
+        """Frames a second from the first read to the last result; None without a frame."""
+        return self.frames / max(1e-9, self._last - self._begun) if self.frames else None
+
+    def mean_ms(self) -> dict[str, float]:
+        """Milliseconds a frame of each stage."""
+        return {key: value / max(1, self.frames) for key, value in self._ms.items()}
+
+    def by_class(self, names: dict[int, str]) -> dict[str, int]:
+        """How many confirmed tracks there were of each class."""
+        found: dict[str, int] = {}
+        for number in self.classes.values():
+            name = names.get(number, str(number))
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        took = time.monotonic() - self._begun
+        left = (self._total - self.frames) * took / self.frames if self._total else None
+        return Progress(f"Tracking {self._name}", self.frames, self._total, "frames", left)
+
+
+def _download(asked: argparse.Namespace, show: _Show) -> Job[None]:
+    from engine.media.youtube import describe_file, download
+
+    if asked.height != "best" and not asked.height.isdigit():
+        raise SightlineError(f"{asked.height} is no height; give best or a number of pixels such as 720.")
+    height = None if asked.height == "best" else int(asked.height)
+    entry = None if asked.entry is None else asked.entry - 1
+    path = yield from _told(download(asked.address, height=height, folder=asked.out, entry=entry), show)
+    say(describe_file(path))
+
+
+def _doctor(_asked: argparse.Namespace, _show: _Show) -> Job[None]:
+    from engine.doctor import examine
+
+    for check in examine():
+        say({"check": check.name, "ok": check.ok, "say": check.say})
+        yield None
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, _Show], Job[None]]] = {
+    "track": _track,
+    "download": _download,
+    "doctor": _doctor,
+}
+"""The commands by name; any other first word is a source."""

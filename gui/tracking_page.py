@@ -1,0 +1,456 @@
+"""The page Track: open anything, see what moves outlined, numbered and followed, go back, save it."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PySide6.QtCore import QPointF, QRectF, QTimer
+from PySide6.QtGui import QAction, QPainter
+from PySide6.QtWidgets import QLabel, QPushButton
+
+from engine.job import Progress
+from engine.knobs import Cell, knob
+from engine.media.frame import SourceInfo
+from engine.tracking.draw import Layers, Mark, marks
+from engine.tracking.history import History, Summary
+from engine.tracking.knobs import TrackKnobs
+from engine.tracking.player import Ended, Playback, Played
+from engine.tracking.session import Loaded, Opened, watch
+from gui import words
+from gui.job import JobSlot
+from gui.marks import paint_marks
+from gui.picture import Rendered, View, render
+from gui.settings import Settings
+from gui.timeline import Timeline
+from gui.track_card import TrackCard
+from gui.tracking_export import TrackingExport
+from gui.tracking_form import TrackingForm
+from gui.tracking_source import TrackingSource
+from gui.tracking_strip import TrackingStrip
+from gui.workspace import Workspace
+
+EMPTY = "Drop a video here, or paste an address"
+EMPTY_MORE = (
+    "A file, a folder of pictures, a camera, the screen or a stream: "
+    "people, cars and more are outlined, numbered and followed."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackChoices:
+    """What was chosen on this page, beside the knobs."""
+
+    model: str = knob("yolo11n", "Model", group="Detect")
+    own_models: tuple[str, ...] = ()
+    tracker: str = knob("deepsort", "Tracker", group="Follow")
+    height: int = 720
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A frame with its picture as the view wants it."""
+
+    played: Played
+    rendered: Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is open: the text, and for a page the height and the entry of a playlist."""
+
+    text: str
+    height: int = 720
+    entry: int | None = None
+
+
+def shown(job: Generator[Any, None, Any], view: Cell[View]) -> Generator[Any, None, Any]:
+    """Resize each frame to the view on the worker's thread."""
+    try:
+        for event in job:
+            yield Shown(event, render(event.seen.image, view.value)) if isinstance(event, Played) else event
+    finally:
+        job.close()
+
+
+class TrackingPage(Workspace):
+    """Holds the parts together: source, form, player, strip, export."""
+
+    key, title, icon = "track", "Track", "track"
+
+    def __init__(self, settings: Settings, device: str = "auto") -> None:
+        super().__init__()
+        self.settings, self.device = settings, device
+        self.knobs = Cell(settings.load("track", TrackKnobs()))
+        self.layers = settings.load("show", Layers())
+        self.chosen = settings.load("track_choices", TrackChoices())
+        self.playback = Cell(Playback())
+        self.request: Request | None = None
+        self.info: SourceInfo | None = None
+        self.loaded: Loaded | None = None
+        self.history = History()
+        self.summary = Summary(self.history, 0.0)
+        self.frame: Played | None = None
+        self.chosen_track: int | None = None
+        self._marks: list[Mark] = []
+        self._view = Cell(self.picture.view())
+        self.slot = JobSlot(self)
+        self._build()
+        self._connect()
+        self.show_empty()
+
+    def _build(self) -> None:
+        self.timeline = Timeline()
+        self.upper.addWidget(self.timeline)
+        self.strip_view = TrackingStrip(self.strip)
+        self.controls = TrackingForm(self.form_column, self.knobs.value, self.layers, self.chosen)
+        self.card = TrackCard(self.area)
+        self.source = TrackingSource(self)
+        self.export = TrackingExport(self)
+        self.rate = QLabel()
+        self.picture.overlay = self._paint
+        self._tick = QTimer(self)
+        self._tick.setInterval(150)
+        self._tick.timeout.connect(self._refresh_strip)
+
+    def _connect(self) -> None:
+        slot = self.slot
+        slot.batch.connect(self._events)
+        slot.progress.connect(self._progress)
+        slot.notice.connect(lambda notice: self.said.emit(notice.text, "warning"))
+        slot.failed.connect(self._failed)
+        slot.finished.connect(self._stopped)
+        self.picture.view_changed.connect(lambda: setattr(self._view, "value", self.picture.view()))
+        self.picture.clicked.connect(self._clicked)
+        self.picture.view_changed.connect(self._place_card)
+        self.card.closed.connect(lambda: self.choose_track(None))
+        self.card.focus.connect(self._focus)
+        self.strip_view.table.chosen.connect(self.choose_track)
+        line = self.timeline
+        line.play.connect(self.play)
+        line.go_to.connect(self.go_to)
+        line.step.connect(lambda n: self.go_to(self.index + n, hold=True))
+        line.speed.connect(lambda speed: self._play_as(speed=speed))
+        self.controls.knobs_changed.connect(self._set_knobs)
+        self.controls.layers_changed.connect(self._set_layers)
+        self.controls.choices_changed.connect(self._set_choices)
+        self._actions = [
+            self._action("Play or hold", lambda: self.play(not self.playback.value.playing), "Space", "K"),
+            self._action("One frame on", lambda: self.go_to(self.index + 1, hold=True), "."),
+            self._action("One frame back", lambda: self.go_to(self.index - 1, hold=True), ","),
+            self._action("A second on", lambda: self.go_to(self.index + self._second()), "L"),
+            self._action("A second back", lambda: self.go_to(self.index - self._second()), "J"),
+            self._action("To the start", lambda: self.go_to(0), "Ctrl+Home"),
+            self._action("Fit the picture", self.picture.fit, "F"),
+            self._action("Picture at its own size", self.picture.actual_size, "1"),
+            self._action("Focus the chosen track", self.card.button.toggle, "T"),
+            *self.export.actions,
+            *self.source.actions,
+        ]
+
+    def _action(self, text: str, do: Any, *keys: str) -> QAction:
+        action = QAction(text, self)
+        action.setShortcuts(list(keys))
+        action.triggered.connect(lambda _c=False: do())
+        return action
+
+    # -- what the window asks
+
+    def takes(self, kind: str) -> bool:
+        return True
+
+    def actions(self) -> list[QAction]:
+        return self._actions
+
+    def bar_buttons(self) -> list[QPushButton]:
+        return [self.export.button]
+
+    def open(self, text: str) -> None:
+        """Open a source; a page of the web is looked up first."""
+        self.source.open(text)
+
+    def set_device(self, device: str) -> None:
+        """Where the networks run; the source is opened again at the frame that is shown."""
+        self.device = device
+        self.restart()
+
+    def leave(self) -> None:
+        self._tick.stop()
+        self._save()
+
+    def restyle(self) -> None:
+        super().restyle()
+        self.timeline.restyle()
+        self.strip_view.restyle()
+        self.card.restyle()
+        self._remark()
+
+    # -- opening
+
+    def show_empty(self) -> None:
+        """Nothing is open."""
+        actions = [("Try the example", lambda: self.open("example:crowd")), ("Browse …", self.source.browse)]
+        self.empty.show_choice("film", EMPTY, EMPTY_MORE, actions)
+
+    def start(self, request: Request) -> None:
+        """Follow what moves in a source, from its first frame."""
+        self.request = request
+        self.info = self.loaded = self.frame = None
+        self.history, self.playback.value = History(), Playback(speed=self.playback.value.speed)
+        self.summary = Summary(self.history, 0.0)
+        self.choose_track(None)
+        self.strip_view.clear()
+        self.empty.hide()
+        self._run(None)
+
+    def restart(self) -> None:
+        """Open the same source again with other networks, at the frame that is shown; what was tracked is forgotten."""
+        if self.request is None:
+            return
+        live = self.info is not None and self.info.live
+        self.playback.value = replace(self.playback.value, go_to=0 if live else self.index)
+        self.loaded = None
+        self._run(None)
+
+    def _run(self, history: History | None) -> None:
+        request = self.request
+        assert request is not None
+        weights = self.source.weights_for(request.text)
+        made = (weights, self.chosen.tracker, self.knobs, self.playback)
+        more = {"device": self.device, "height": request.height, "entry": request.entry, "history": history}
+        self._view.value = self.picture.view()
+        self.slot.start(
+            lambda: shown(watch(request.text, *made, **more), self._view),
+            f"Track {request.text}",
+            keep=64,
+            newest=(Shown,),
+        )
+        self.timeline.set_playing(self.playback.value.playing and weights is not None)
+        self._tick.start()
+
+    def _events(self, events: list[Any]) -> None:
+        for event in events:
+            if isinstance(event, Shown):
+                self._show(event)
+            elif isinstance(event, Opened):
+                self._opened(event)
+            elif isinstance(event, Loaded):
+                self.loaded = event
+                self.controls.set_names(tuple(event.names.values()), self.knobs.value.classes)
+                self._remark()
+            elif isinstance(event, Ended):
+                self._play_as(playing=False)
+                self.state.emit("At the end", self._how_much(), False)
+
+    def _opened(self, event: Opened) -> None:
+        info = self.info = event.info
+        self.history, self.summary = event.history, Summary(event.history, info.fps)
+        self.timeline.reset(info.frames, info.fps, live=info.live)
+        parts = [info.name, f"{info.width}×{info.height}", f"{info.fps:g} fps" if info.fps else ""]
+        parts.append("live" if info.live else words.clock(info.duration_s) if info.duration_s else "")
+        self.source_shown.emit(" · ".join(p for p in parts if p), info.text)
+        self.export.set_ready(live=info.live)
+
+    def _progress(self, now: Progress) -> None:
+        if self.loaded is None:
+            self.state.emit(now.what, words.progress(now), True)
+
+    def _failed(self, error: BaseException) -> None:
+        self.failed.emit(error)
+        self.state.emit("Stopped", "", False)
+        if self.frame is None or self.info is None:
+            self.request = None
+            self.picture.clear()
+            self.show_empty()
+
+    def _stopped(self) -> None:
+        self.timeline.set_playing(False)
+        self._refresh_strip()
+        if not self.slot.busy:
+            self._tick.stop()
+
+    # -- playing
+
+    @property
+    def index(self) -> int:
+        """The number of the frame that is shown."""
+        return self.frame.seen.index if self.frame is not None else 0
+
+    def _second(self) -> int:
+        return max(1, round(self.info.fps if self.info else 25))
+
+    def play(self, on: bool) -> None:
+        """Play, or hold the picture; at the end it begins again."""
+        info = self.info
+        if info is None:
+            return
+        if on and not self.slot.busy:
+            self.restart()
+        if on and info.frames and not info.live and self.index >= info.frames - 1:
+            self.playback.value = replace(self.playback.value, go_to=0, request=self.playback.value.request + 1)
+        self._play_as(playing=on)
+        if not on:
+            self.state.emit("Held", self._how_much(), False)
+
+    def _play_as(self, **changes: Any) -> None:
+        self.playback.value = replace(self.playback.value, **changes)
+        self.timeline.set_playing(self.playback.value.playing)
+
+    def go_to(self, index: int, *, hold: bool = False) -> None:
+        """Show this frame; what was tracked there is shown at once."""
+        info = self.info
+        if info is None or info.live or not info.frames:
+            return
+        index = min(info.frames - 1, max(0, index))
+        now = self.playback.value
+        playing = now.playing and not hold
+        self.playback.value = replace(now, go_to=index, request=now.request + 1, playing=playing)
+        self.timeline.set_playing(playing)
+        if not self.slot.busy:
+            self.restart()
+
+    def _show(self, event: Shown) -> None:
+        played = self.frame = event.played
+        seen = played.seen
+        self._marks = self._make_marks()
+        self.picture.show_picture(seen.image, event.rendered)
+        self.timeline.show_position(seen.index, seen.time_s, self.history.ranges())
+        self.strip_view.mark(seen.time_s)
+        if self.card.button.isChecked():
+            self._follow_focus()
+        self._place_card()
+        if self.loaded is not None and self.playback.value.playing:
+            self._say_rate(played)
+
+    def _say_rate(self, played: Played) -> None:
+        ms, live = played.seen.ms, self.info is not None and self.info.live
+        if not played.fresh:
+            self.state.emit("Playing what was tracked", "", True)
+            return
+        rate = self.strip_view.rate(played.seen.index)
+        text = f"Tracking {rate:.1f} fps" if rate else "Tracking"
+        if played.behind < 0.95 and not live:
+            text += f" · {played.behind * 100:.0f} % of real time"
+        stages = [("detect", "detect"), ("embed", "embed"), ("associate", "follow")]
+        detail = " · ".join(f"{word} {ms[key]:.0f}" for key, word in stages if key in ms)
+        if live:
+            detail += f" ms · {played.seen.late_ms:.0f} ms old · {played.seen.dropped:,} dropped"
+        elif detail:
+            detail += " ms"
+        assert self.loaded is not None
+        self.state.emit(text, f"{detail}   {self.loaded.runtime}", True)
+
+    def _how_much(self) -> str:
+        known, whole = len(self.history.frames), self.info.frames if self.info else None
+        ids = len(self.summary.rows)
+        part = f"{known / whole * 100:.0f} % tracked · " if whole else ""
+        return f"{part}{ids} track{'s' if ids != 1 else ''}"
+
+    # -- what is drawn
+
+    def _make_marks(self) -> list[Mark]:
+        if self.frame is None or self.loaded is None:
+            return []
+        return marks(self.frame.seen, self.loaded.names, self.layers, self.chosen_track)
+
+    def _remark(self) -> None:
+        self._marks = self._make_marks()
+        self.picture.update()
+
+    def _paint(self, painter: QPainter, view: Any) -> None:
+        paint_marks(painter, view, self._marks)
+
+    def _set_layers(self, layers: Layers) -> None:
+        self.layers = layers
+        self._remark()
+        self._save()
+
+    # -- one track
+
+    def _clicked(self, point: QPointF) -> None:
+        if self.frame is None:
+            return
+        tracks = self.frame.seen.tracks
+        hit = None
+        for number, (left, top, right, bottom) in zip(tracks.ids.tolist(), tracks.boxes.tolist(), strict=True):
+            area = (right - left) * (bottom - top)
+            if left <= point.x() <= right and top <= point.y() <= bottom and (hit is None or area < hit[1]):
+                hit = (number, area)
+        self.choose_track(hit[0] if hit else None)
+
+    def choose_track(self, number: int | None) -> None:
+        """Make a track stand out and show its card; None lets go."""
+        self.chosen_track = number
+        if number is None and self.card.button.isChecked():
+            self.card.button.setChecked(False)
+        self.strip_view.table.choose(number)
+        self._remark()
+        self._place_card()
+
+    def _chosen_box(self) -> QRectF | None:
+        if self.frame is None or self.chosen_track is None:
+            return None
+        tracks = self.frame.seen.tracks
+        for number, (left, top, right, bottom) in zip(tracks.ids.tolist(), tracks.boxes.tolist(), strict=True):
+            if number == self.chosen_track:
+                return QRectF(QPointF(left, top), QPointF(right, bottom))
+        return None
+
+    def _place_card(self) -> None:
+        row = self.summary.rows.get(self.chosen_track) if self.chosen_track is not None else None
+        if row is None or self.loaded is None:
+            self.card.hide()
+            return
+        box = self._chosen_box()
+        name = self.loaded.names.get(row.class_number, str(row.class_number))
+        self.card.show_track(row, name, in_view=box is not None)
+        inside = QRectF(self.area.rect())
+        if box is not None:
+            box = QRectF(
+                self.picture.to_view(box.left(), box.top()), self.picture.to_view(box.right(), box.bottom())
+            ).intersected(inside)
+        # out of view it waits in the corner
+        self.card.place(box if box is not None else QRectF(inside.right(), 0, 0, 0), inside)
+        self.card.show()
+
+    def _focus(self, on: bool) -> None:
+        if on:
+            self._follow_focus()
+        else:
+            self.picture.fit()
+
+    def _follow_focus(self) -> None:
+        box = self._chosen_box()
+        if box is not None:
+            scale = 0.45 * min(
+                self.picture.height() / max(8.0, box.height()), self.picture.width() / max(8.0, box.width())
+            )
+            old = self.picture.scale()
+            # glide: a box that changes its height must not make the picture pump
+            scale = old + 0.15 * (scale - old) if not self.picture.fits else scale
+            self.picture.look_at(box.center().x(), box.center().y(), scale)
+
+    # -- choices
+
+    def _set_knobs(self, knobs: TrackKnobs) -> None:
+        self.knobs.value = knobs
+        self._save()
+
+    def _set_choices(self, model: str, own: tuple[str, ...], tracker: str) -> None:
+        self.chosen = replace(self.chosen, model=model, own_models=own, tracker=tracker)
+        self._save()
+        self.restart()
+
+    def _save(self) -> None:
+        self.settings.save("track", self.knobs.value, TrackKnobs())
+        self.settings.save("show", self.layers, Layers())
+        self.settings.save("track_choices", self.chosen, TrackChoices())
+
+    def _refresh_strip(self) -> None:
+        if self.info is not None and self.loaded is not None:
+            self.strip_view.refresh(self.summary, self.info, self.loaded.names, self.frame)
+            self.controls.show_classes(self.summary)
+
+    def remember_height(self, height: int) -> None:
+        """The picture height at which pages are watched."""
+        self.chosen = replace(self.chosen, height=height)
+        self._save()
