@@ -373,6 +373,7 @@ class Form(QWidget):
             group.add_row(info.label, control)
         elif isinstance(value, bool):
             control = QCheckBox(info.label)
+            control.setChecked(value)
             control.setToolTip(info.help)
             control.setAccessibleName(info.label)
             control.toggled.connect(lambda on: self._set(name, on))

@@ -44,7 +44,7 @@ DARK = Theme(
 )  # fmt: skip
 LIGHT = Theme(
     name="light", ground="#f6f7f9", panel="#ffffff", line="#dfe3e8", text="#1c2128", quiet="#626b78",
-    accent="#1667d9", on_accent="#ffffff", picture="#e9ebef", control="#eff1f4", hover="#e2e6eb", tint="#d4e4fb",
+    accent="#1667d9", on_accent="#ffffff", picture="#e9ebef", control="#eff1f4", hover="#e8ebef", tint="#e7f0fe",
     good="#0b7a4b", warning="#8a5200", danger="#b91c1c", series_text=SERIES_ON_LIGHT,
 )  # fmt: skip
 THEMES = {"dark": DARK, "light": LIGHT}
