@@ -27,6 +27,7 @@ class Progress:
         total: how much there is; None where nobody knows.
         unit: "bytes", "frames", "steps" ... or "" for a plain share.
         left_s: seconds that remain; None while unknown.
+        rate: `unit`s a second; None while unknown.
     """
 
     what: str
@@ -34,6 +35,7 @@ class Progress:
     total: float | None = None
     unit: str = ""
     left_s: float | None = None
+    rate: float | None = None
 
     @property
     def share(self) -> float | None:
