@@ -1,0 +1,213 @@
+"""A YOLO network run by OpenVINO on a CPU: converted once, kept, compiled for the shapes that come."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import runtime
+from engine.tracking.letterbox import PADDING, Letterbox
+from engine.tracking.types import Floats
+from engine.weights.load import NetworkInfo, YoloNetwork, names_of
+
+Image = NDArray[np.uint8]
+_LAYOUT = 1
+"""Raised when what is kept on disk changes."""
+_SHAPES_KEPT = 3
+
+
+def kept_folder(weights: Path) -> Path:
+    """Where the conversion of this file is kept: named by its content and by the versions that convert it."""
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    versions = f"u{version('ultralytics')}-o{version('openvino')}-{_LAYOUT}"
+    return runtime.weights_folder() / "openvino" / f"{weights.stem}-{digest[:16]}-{versions}"
+
+
+def read_kept(folder: Path) -> tuple[NetworkInfo, Any] | None:
+    """The kept network and its OpenVINO model; None where there is none, or it is damaged (it is then removed)."""
+    import openvino
+
+    try:
+        about = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        for name, digest in about["sha256"].items():
+            with (folder / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    raise ValueError(f"{name} is damaged")
+        model = openvino.Core().read_model(folder / "network.xml")
+        return _info_from(about["network"]), model
+    except FileNotFoundError:
+        if not folder.exists():
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def keep(folder: Path, info: NetworkInfo, model: Any) -> None:
+    """Write a converted network beside its final place and rename it; a second process that was faster wins.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import openvino
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+    try:
+        try:
+            openvino.save_model(model, part / "network.xml", compress_to_fp16=False)
+        except RuntimeError as error:  # how OpenVINO says that a disk is full
+            raise OSError(str(error)) from None
+        digests = {
+            name: hashlib.sha256((part / name).read_bytes()).hexdigest() for name in ("network.xml", "network.bin")
+        }
+        about = {"network": asdict(info), "sha256": digests}
+        (part / "network.json").write_text(json.dumps(about), encoding="utf-8")
+        try:
+            part.rename(folder)
+        except OSError:
+            if not (folder / "network.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _info_from(about: dict[str, Any]) -> NetworkInfo:
+    info = NetworkInfo(**about)
+    pair = (info.keypoints[0], info.keypoints[1]) if info.keypoints else None
+    return replace(info, names=names_of(info.names), keypoints=pair)
+
+
+def convert(network: YoloNetwork) -> Any:
+    """The OpenVINO model of a YOLO, for input of any height and width. Touches no network."""
+    import openvino
+    import torch
+
+    head = network.module.model[-1]
+    example = torch.zeros(1, 3, 384, 640)
+    # anchors follow the input's shape instead of being remembered from the last one
+    head.dynamic = True
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network.module(example)
+            traced = torch.jit.trace(network.module, example, strict=False, check_trace=False)
+            return openvino.convert_model(traced, input=[1, 3, -1, -1], example_input=example)
+    finally:
+        head.dynamic, head.shape = False, None
+
+
+@dataclass(slots=True)
+class _Slot:
+    request: Any
+    batch: Image
+    box: Letterbox | None = None
+
+
+@dataclass(slots=True)
+class _Compiled:
+    model: Any
+    slots: list[_Slot]
+    next: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    request: Any
+    slot: _Slot
+
+
+class OpenVinoRun:
+    """One network on the CPU. Up to `depth` pictures may be under way; each shape of input is compiled once."""
+
+    depth = 2
+
+    def __init__(self, model: Any) -> None:
+        import openvino
+
+        self._core = openvino.Core()
+        self._model = model
+        shape = model.input(0).get_partial_shape()
+        self.fixed: tuple[int, int] | None = None
+        if shape.rank.is_static and len(shape) == 4 and shape[2].is_static and shape[3].is_static:
+            self.fixed = (shape[2].get_length(), shape[3].get_length())
+        self._compiled: OrderedDict[tuple[int, int], _Compiled] = OrderedDict()
+        self.text = "OpenVINO, CPU"
+
+    def prepare(self, outer: tuple[int, int]) -> None:
+        """Compile for an input of (height, width), unless that was done."""
+        self._for_shape(outer)
+
+    def start(self, image: Image, box: Letterbox) -> _Started:
+        """Lay a picture into the next free input and begin to run the network on it."""
+        compiled = self._for_shape(box.outer)
+        slot = compiled.slots[compiled.next]
+        compiled.next = (compiled.next + 1) % len(compiled.slots)
+        if slot.box != box:
+            slot.batch.fill(PADDING)
+            slot.box = box
+        box.paste(image, slot.batch[0])
+        slot.request.start_async()
+        return _Started(slot.request, slot)
+
+    def wait(self, started: _Started) -> Sequence[Floats]:
+        """The outputs of what was started; valid until `depth` more are started."""
+        started.request.wait()
+        return [tensor.data for tensor in started.request.output_tensors]
+
+    def close(self) -> None:
+        """Let go of the network."""
+        for compiled in self._compiled.values():
+            for slot in compiled.slots:
+                slot.request.cancel()
+        self._compiled.clear()
+        self._model = None
+
+    def _for_shape(self, outer: tuple[int, int]) -> _Compiled:
+        found = self._compiled.get(outer)
+        if found is not None:
+            self._compiled.move_to_end(outer)
+            return found
+        while len(self._compiled) >= _SHAPES_KEPT:
+            self._compiled.popitem(last=False)
+        found = self._compile(outer)
+        self._compiled[outer] = found
+        return found
+
+    def _compile(self, outer: tuple[int, int]) -> _Compiled:
+        import openvino
+        from openvino.preprocess import ColorFormat, PrePostProcessor
+
+        # uint8, BGR, rows of pixels go in: scaling and colour order are part of the compiled network
+        steps = PrePostProcessor(self._model.clone())
+        tensor = steps.input(0).tensor()
+        tensor.set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+        tensor.set_color_format(ColorFormat.BGR)
+        steps.input(0).model().set_layout(openvino.Layout("NCHW"))
+        steps.input(0).preprocess().convert_element_type(openvino.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
+        model = steps.build()
+        model.reshape([1, *outer, 3])
+        compiled = self._core.compile_model(
+            model,
+            "CPU",
+            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": runtime.cores()},
+        )
+        slots = []
+        for _ in range(self.depth):
+            request = compiled.create_infer_request()
+            batch = np.full((1, *outer, 3), PADDING, np.uint8)
+            request.set_input_tensor(openvino.Tensor(batch, shared_memory=True))
+            slots.append(_Slot(request, batch))
+        return _Compiled(compiled, slots)
