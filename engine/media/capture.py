@@ -19,6 +19,9 @@ from engine.media.frame import Image
 from engine.media.patience import Patience
 
 runtime.drop_qt_variables_of_cv2()
+if os.environ.get("OPENCV_LOG_LEVEL") == "SILENT":
+    # for a process that had loaded cv2 before it came here
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _options_lock = threading.Lock()

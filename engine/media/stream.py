@@ -87,7 +87,7 @@ class _RemoteReader(VideoReader):
         super().__init__(
             open_,
             info,
-            Contents(),
+            Contents(opened[0].count),
             # the packets of a remote file are not fetched only to learn their times
             lambda: None,
             stop,

@@ -18,7 +18,7 @@ class Contents:
     Attributes:
         frames: how many are shown; None where there is no full index.
         even: True if they follow one another at one step, so that frame k is shown at k / fps.
-        cut: True if the index names bytes that the file does not have.
+        cut: True if the container names bytes that the file does not have.
     """
 
     frames: int | None = None
@@ -34,7 +34,7 @@ def contents(path: Path) -> Contents:
         with av.open(str(path)) as container:
             names = container.format.name.split(",")
             if not container.streams.video or not any(name in names for name in _FULL_INDEX):
-                return Contents()
+                return Contents(cut=_lacks_bytes(path))
             stream = container.streams.video[0]
             entries = [(e.timestamp, e.pos + e.size, e.is_discard) for e in stream.index_entries]
             promised = stream.frames
@@ -80,3 +80,21 @@ def shown_at(path: Path, limit_s: float = 3.0) -> NDArray[np.float64] | None:
     ticks = np.sort(np.array(times, np.int64))
     seconds: NDArray[np.float64] = (ticks - ticks[0]) * step
     return seconds
+
+
+def _lacks_bytes(path: Path) -> bool:
+    """True for a Matroska or WebM file that is shorter than its segment (RFC 8794, 4 to 6; RFC 9559, 5.1)."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    at = 0
+    for wanted in (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"):
+        if head[at : at + 4] != wanted or at + 4 >= len(head):
+            return False
+        at += 4
+        # a number says by its leading zeros how long it is; all ones stand for "unknown"
+        length = 9 - head[at].bit_length()
+        value = int.from_bytes(head[at : at + length], "big") & ((1 << 7 * length) - 1)
+        if length > 8 or value == (1 << 7 * length) - 1:
+            return False
+        at += length + (value if wanted[0] == 0x1A else 0)
+    return at + value > path.stat().st_size

@@ -206,10 +206,10 @@ class VideoReader:
         """The decoder gives no more: note the true length, and say so if more was promised."""
         promised, read = self.info.frames, self._position
         self.info = replace(self.info, frames=read)
-        if promised is None or read >= promised:
-            return
-        if self._found.cut or promised - read > max(2, promised // 50):
-            yield Notice(f"{self.info.name} is cut short: {read} of its {promised} frames could be read.")
+        short = self._found.frames is not None and read < self._found.frames - max(2, read // 50)
+        if self._found.cut or short:
+            of = f"{read} of its {promised}" if promised is not None and promised > read else f"its first {read}"
+            yield Notice(f"{self.info.name} is cut short: {of} frames could be read.")
 
     def _past_end(self, index: int) -> SightlineError:
         read = self._position
@@ -231,13 +231,13 @@ class VideoFile(AheadSource):
         look_at(path)
         self._path, self._text = path, text
         self._found = timeline.contents(path)
-        self._times = cache(lambda: timeline.shown_at(path))
+        times = None
+        if self._found.frames is None:
+            # without a full index what the container says is a guess; its packets are counted, 60,000 in a second
+            times = timeline.shown_at(path, 1.0)
+            self._found = replace(self._found, frames=len(times) if times is not None and len(times) else None)
+        self._times = cache(lambda: timeline.shown_at(path) if times is None else times)
         reader = self._reader(threading.Event())
-        times = timeline.shown_at(path, 1.0) if reader.info.frames is None else None
-        if times is not None and len(times):
-            # a container without a count: its packets are counted, a second for 60,000
-            self._found = replace(self._found, frames=len(times))
-            reader.info = replace(reader.info, frames=len(times))
         super().__init__(reader.info, self._reader, own=reader)
 
     def _reader(self, stop: threading.Event) -> VideoReader:

@@ -42,6 +42,7 @@ _KINDS = {
 _USUAL_FPS = 25.0
 _LOOK_EVERY = 20
 """Frames between two events while the finished file is played back: 20 take some 20 ms."""
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _BT601 = 6
 """SMPTE 170M in ITU-T H.273: what swscale makes of BGR by itself. Named in the file, or players guess by the size."""
 
@@ -209,7 +210,9 @@ class VideoWriter:
                     seen += 1
                     if seen % _LOOK_EVERY == 0:
                         yield Progress(what, seen, self.frames, "frames")
-        except (av.error.InvalidDataError, IndexError):
+        except (av.error.FFmpegError, IndexError) as error:
+            if isinstance(error, OSError):
+                raise
             seen = -1
         if seen != self.frames:
             raise SightlineError(
@@ -218,7 +221,7 @@ class VideoWriter:
             )
 
     def _failed(self, error: OSError) -> SightlineError:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             return SightlineError(
                 f"There is no space left for {self.path.name} in {self.path.parent}: free some, or save it elsewhere."
             )
