@@ -32,6 +32,7 @@ class Answer:
         times: how often it stalls or breaks; afterwards it behaves.
         never: the request is read and never answered.
         bytes_a_second: None as fast as it goes.
+        length: whether the answer says how long it is.
     """
 
     body: bytes | Callable[[], bytes] = b""
@@ -43,6 +44,7 @@ class Answer:
     times: int = 1_000_000
     never: bool = False
     bytes_a_second: float | None = None
+    length: bool = True
 
 
 class MediaServer:
@@ -120,7 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
                 extra["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
         self.send_response(status)
         kind = answer.kind or _KINDS.get(Path(path).suffix, "text/plain")
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(part)), **extra}.items():
+        if answer.length:
+            extra["Content-Length"] = str(len(part))
+        for name, value in {"Content-Type": kind, **extra}.items():
             self.send_header(name, value)
         self.end_headers()
         if send:

@@ -63,7 +63,7 @@ def ask(address: str, patience: Patience) -> Answer:
             if kind.startswith("image/") and not media:
                 return Answer("picture", picture=answer.read(_MOST_PICTURE_BYTES))
             if _PLAYED.match(kind):
-                return Answer("media", finite and "mpegurl" not in kind and "dash" not in kind)
+                return Answer("media", finite and not re.search("mpegurl|dash|multipart", kind))
             return Answer("media", finite) if media and kind != "text/html" else Answer("page")
     except HTTPError as error:
         error.close()

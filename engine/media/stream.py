@@ -101,19 +101,22 @@ class _RemoteReader(VideoReader):
             SightlineError: `start` is past the end, or the server no longer sends.
         """
         self.seek(start)
-        attempt, resumed_at = 0, -1
+        attempt, resumed_at, stalled = 0, -1, False
         while True:
             began = time.monotonic()
             frame = self.next() if self._capture is not None else None
+            # a decoder that waited in vain still hands out the pictures it held back: the stall was before them
+            stalled = stalled or self._capture is None or self._silent_since(began)
             if frame is not None:
                 attempt = 0
                 yield frame
                 continue
-            stalled = self._capture is None or self._silent_since(began)
             read, promised = self._position, self.info.frames
             short = promised is not None and promised - read > max(2, promised // 50)
-            if not stalled and (not short or read == resumed_at):
-                # the end; or connected again, and again no more than this: the file itself is short
+            if not short and (promised is not None or not stalled):
+                break
+            if short and not stalled and read == resumed_at:
+                # connected again, and again no more than this: the file itself is short
                 break
             if attempt >= self._patience.tries:
                 of = f" of {promised}" if promised is not None else ""
@@ -126,8 +129,10 @@ class _RemoteReader(VideoReader):
             attempt += 1
             if self._stop.wait(wait_s):
                 return
+            began = time.monotonic()
             if self._resume(read):
                 resumed_at = read
+            stalled = self._silent_since(began)
         yield from self._ended()
 
     def frame(self, index: int) -> Frame:
