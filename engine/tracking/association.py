@@ -38,32 +38,36 @@ def assign(cost: Floats, limit: float) -> tuple[Ints, Ints]:
 
 
 class Gallery:
-    """What each track has looked like: the last `budget` embeddings of it, in one block of memory that is used again.
+    """How each track has looked, in blocks of memory that are used again.
 
     Wojke et al. 2017, section 2.2: R_k, the last L_k descriptors of track k. With `momentum` a track has one
-    descriptor, the moving average of its embeddings (Wang et al. 2020, StrongSORT). A track is known by the number of
-    its place; a place that is given back forgets everything.
+    descriptor, the moving average of its embeddings (Wang et al. 2020). A track is known by the number of its place;
+    a place that is given back forgets everything.
+
+    Args:
+        budget: L_k.
+        momentum: share of the old in the moving average; None keeps the last `budget`.
+        cut: where the embedding's second part begins; 0: it has one part. Parts are compared apart.
+        share: the weight of the second part where it is known on both sides; else the first decides alone.
     """
 
-    def __init__(self, budget: int, momentum: float | None = None) -> None:
-        self._budget = 1 if momentum is not None else budget
-        self._momentum = momentum
-        self._block = np.zeros((0, self._budget, 0), np.float32)
-        self._count = np.zeros(0, np.int64)
+    def __init__(self, budget: int, momentum: float | None = None, cut: int = 0, share: float = 0.0) -> None:
+        self._cut, self._share = cut, share
+        self._parts = [_Block(budget, momentum) for _ in range(2 if cut else 1)]
+        self._size = 0
         self._free: list[int] = []
 
     def open(self, n: int) -> Ints:
         """Places for n new tracks."""
-        while len(self._free) < n:
-            have = len(self._count)
-            more = max(16, have)
-            self._count = np.concatenate([self._count, np.zeros(more, np.int64)])
-            grown = np.zeros((have + more, *self._block.shape[1:]), np.float32)
-            grown[:have] = self._block
-            self._block = grown
-            self._free += range(have + more - 1, have - 1, -1)
+        if len(self._free) < n:
+            more = max(16, n, self._size)
+            self._free += range(self._size + more - 1, self._size - 1, -1)
+            self._size += more
+            for part in self._parts:
+                part.grow(self._size)
         places = np.array([self._free.pop() for _ in range(n)], np.int64)
-        self._count[places] = 0
+        for part in self._parts:
+            part.count[places] = 0
         return places
 
     def close(self, places: Ints) -> None:
@@ -71,39 +75,72 @@ class Gallery:
         self._free += places.tolist()
 
     def add(self, places: Ints, embeddings: NDArray[np.float32]) -> None:
-        """Remember one embedding (n, d) of unit length for each place (n,); rows of NaN are passed over."""
-        if embeddings.shape[1] != self._block.shape[2]:
-            self._block = np.zeros((*self._block.shape[:2], embeddings.shape[1]), np.float32)
-            self._count[:] = 0
-        known = np.isfinite(embeddings[:, 0])
-        if not known.all():
-            places, embeddings = places[known], embeddings[known]
-        if self._momentum is not None:
-            old = self._block[places, 0]
-            share = np.where(self._count[places] > 0, self._momentum, 0.0).astype(np.float32)[:, None]
-            self._block[places, 0] = unit_length(share * old + (1 - share) * embeddings)
-        else:
-            self._block[places, self._count[places] % self._budget] = embeddings
-        self._count[places] += 1
+        """Remember one embedding (n, d) for each place (n,); a part that is NaN is passed over."""
+        for part, values in zip(self._parts, self._split(embeddings), strict=True):
+            part.add(places, values)
 
     def distance(self, places: Ints, embeddings: NDArray[np.float32]) -> Floats:
         """Equation 2: d(2), the least cosine distance of a track's descriptors (n) from each embedding (m), (n, m).
 
-        `IMPOSSIBLE` where either is unknown.
+        `IMPOSSIBLE` where the first part is unknown on either side.
         """
+        values = self._split(embeddings)
+        distance = self._parts[0].distance(places, values[0])
+        if self._cut and values[1].shape[1]:
+            second = self._parts[1].distance(places, values[1])
+            known = (distance < IMPOSSIBLE) & (second < IMPOSSIBLE)
+            distance[known] += self._share * (second[known] - distance[known])
+        return distance
+
+    def _split(self, embeddings: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        if not self._cut:
+            return [unit_length(embeddings)]
+        return [unit_length(embeddings[:, : self._cut]), unit_length(embeddings[:, self._cut :])]
+
+
+class _Block:
+    """One part of all descriptors: (places, budget, d) float32, and how many were ever added at each place."""
+
+    def __init__(self, budget: int, momentum: float | None) -> None:
+        self._momentum = momentum
+        self._budget = budget if momentum is None else 1
+        self._values = np.zeros((0, self._budget, 0), np.float32)
+        self.count: Ints = np.zeros(0, np.int64)
+
+    def grow(self, size: int) -> None:
+        have, _, d = self._values.shape
+        values = np.zeros((size, self._budget, d), np.float32)
+        values[:have] = self._values
+        self._values = values
+        self.count = np.concatenate([self.count, np.zeros(size - have, np.int64)])
+
+    def add(self, places: Ints, embeddings: NDArray[np.float32]) -> None:
+        if embeddings.shape[1] != self._values.shape[2]:
+            # another kind of embedding: what was kept cannot be compared with it
+            self._values = np.zeros((*self._values.shape[:2], embeddings.shape[1]), np.float32)
+            self.count[:] = 0
+        if not embeddings.shape[1]:
+            return
+        known = np.isfinite(embeddings[:, 0])
+        places, embeddings = places[known], embeddings[known]
+        if self._momentum is None:
+            self._values[places, self.count[places] % self._budget] = embeddings
+        else:
+            old = np.where(self.count[places] > 0, self._momentum, 0.0).astype(np.float32)[:, None]
+            self._values[places, 0] = unit_length(old * self._values[places, 0] + (1 - old) * embeddings)
+        self.count[places] += 1
+
+    def distance(self, places: Ints, embeddings: NDArray[np.float32]) -> Floats:
         distance = np.full((len(places), len(embeddings)), IMPOSSIBLE)
-        if not distance.size or embeddings.shape[1] != self._block.shape[2]:
+        count = np.minimum(self.count[places], self._budget)
+        row, column = np.flatnonzero(count), np.flatnonzero(np.isfinite(embeddings[:, :1]).all(axis=1))
+        if not len(row) or not len(column) or embeddings.shape[1] != self._values.shape[2]:
             return distance
-        count = np.minimum(self._count[places], self._budget)
         kept = int(count.max())
-        if not kept:
-            return distance
-        seen = self._block[places, :kept]
-        likeness = (seen.reshape(-1, seen.shape[2]) @ embeddings.T).reshape(len(places), kept, -1)
-        likeness[np.arange(kept)[None] >= count[:, None]] = -np.inf
-        nearest = 1.0 - likeness.max(axis=1).astype(np.float64)
-        known = np.isfinite(nearest)
-        distance[known] = nearest[known]
+        seen = self._values[places[row], :kept].reshape(-1, embeddings.shape[1])
+        likeness = (seen @ embeddings[column].T).reshape(len(row), kept, len(column))
+        likeness[np.arange(kept) >= count[row, None]] = -np.inf
+        distance[np.ix_(row, column)] = 1.0 - likeness.max(axis=1)
         return distance
 
 

@@ -1,7 +1,8 @@
-"""DeepSORT (Wojke, Bewley, Paulus 2017) for all tracks at once, and what has been learnt since.
+"""DeepSORT for all tracks at once: Wojke, Bewley, Paulus 2017, and what has been learnt since.
 
-`PAPER` is the paper's method as deep-sort-realtime computes it. `SIGHTLINE`, the default, adds what was measured to
-help: see DECISIONS.md. The numbers in the comments are the paper's sections and the lines of its listing 1.
+The comments follow the paper: its sections, its listing 1 (the matching cascade), its symbols (d(1) motion,
+d(2) appearance, A_max the age at which a lost track is given up). `PAPER` is its method, number for number what
+deep-sort-realtime computes; `SIGHTLINE`, the default, adds what was measured to help (DECISIONS.md).
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from engine.media.frame import Image
 from engine.tracking import kalman
-from engine.tracking.association import IMPOSSIBLE, Gallery, assign, iou, unit_length
-from engine.tracking.kalman import Floats
+from engine.tracking.association import IMPOSSIBLE, Gallery, assign, iou
+from engine.tracking.kalman import VELOCITY, Floats
 from engine.tracking.knobs import TrackKnobs
-from engine.tracking.types import Detections, Tracks
+from engine.tracking.types import Detections, Ints, Tracks
+from engine.tracking.types import Floats as Embeddings
 
-Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
@@ -25,46 +26,63 @@ class Method:
     """What a `DeepSort` does beyond its knobs.
 
     Attributes:
-        budget: embeddings kept of each track (the paper's L_k).
-        momentum: share of the old descriptor in the moving average; None keeps the last `budget` instead.
         max_iou_distance: 1 - IoU up to which a detection may be taken for a track by overlap alone.
-        weak_iou_distance: the same for a weak detection.
-        nsa: measurement noise falls with confidence.
+        gate: t(1), the squared Mahalanobis distance beyond which a pair is impossible.
+        budget: L_k, how many embeddings are kept of a track.
+        momentum: share of the old in a moving average that is kept instead (Wang et al. 2020); None keeps `budget`.
+        colours: how many numbers at the beginning of an embedding are colours; what follows is the network's part,
+            which may be unknown (NaN). 0: the embedding is one part.
+        network_share: the weight of the network's part where it is known on both sides, 0..1.
+        overlaps: a detection must touch the box where a track is expected to be, however it looks.
+        by_confidence: the less confident a detection, the less it moves its track (NSA, Du et al. 2021).
+        slowing: what remains, a frame, of the speed at which a lost track's height changes.
+        hesitates: a new track that never was surely a thing waits so many times longer for its number.
     """
 
+    max_iou_distance: float = 0.7
+    gate: float = kalman.CHI2_95
     budget: int = 100
     momentum: float | None = None
-    max_iou_distance: float = 0.7
-    weak_iou_distance: float = 0.5
-    nsa: bool = False
-    joint: bool = False
-    weight: float = 0.5
-    gate: float = kalman.CHI2_95
-    lost_gate: float = kalman.CHI2_95
-    weak: bool = False
-    measured_box: bool = False
-    new_above: float = 0.0
-    iou_since: int = 1
-    sure: float = 2.0
-    min_iou: float = 0.0
-    recent: float = 0.0
+    colours: int = 0
+    network_share: float = 1.0
+    overlaps: bool = False
+    by_confidence: bool = False
+    slowing: float = 1.0
+    hesitates: int = 1
 
 
 PAPER = Method()
+"""The paper's, as deep-sort-realtime computes it."""
+SIGHTLINE = Method(
+    gate=15.0,
+    momentum=0.9,
+    colours=1088,
+    network_share=0.25,
+    overlaps=True,
+    by_confidence=True,
+    slowing=0.5,
+    hesitates=5,
+)
+"""The default: what was measured to help."""
+
+_UNDECIDED = 0.05
+"""Two pairs whose colours differ by less than this are told apart by the network."""
 
 
 class _Follow:
-    """All tracks, alive or lost, as parallel arrays in the order in which they began."""
+    """All tracks, seen or lost, as parallel arrays in the order in which they began."""
 
     def __init__(self) -> None:
+        none = np.zeros(0, np.int64)
         self.state: Floats = np.zeros((0, 5, 4))
-        self.ids: Ints = np.zeros(0, np.int64)
-        self.classes: Ints = np.zeros(0, np.int64)
-        self.hits: Ints = np.zeros(0, np.int64)
-        self.ages: Ints = np.zeros(0, np.int64)
-        self.since: Ints = np.zeros(0, np.int64)
+        self.ids: Ints = none
+        self.classes: Ints = none
+        self.hits: Ints = none
+        self.ages: Ints = none
+        self.since: Ints = none
         self.confirmed: Bools = np.zeros(0, bool)
-        self.places: Ints = np.zeros(0, np.int64)
+        self.strongest: NDArray[np.float32] = np.zeros(0, np.float32)
+        self.places: Ints = none
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -73,132 +91,192 @@ class _Follow:
         for name, array in vars(self).items():
             setattr(self, name, array[stays])
 
-    def append(self, **new: NDArray) -> None:
+    def append(self, state: Floats, ids: Ints, classes: Ints, confidences: NDArray[np.float32], places: Ints) -> None:
+        n = len(ids)
+        ones, zeros = np.ones(n, np.int64), np.zeros(n, np.int64)
+        new = {
+            "state": state, "ids": ids, "classes": classes, "hits": ones, "ages": ones, "since": zeros,
+            "confirmed": np.zeros(n, bool), "strongest": confidences, "places": places,
+        }  # fmt: skip
         for name, array in vars(self).items():
             setattr(self, name, np.concatenate([array, new[name]]))
 
 
 class DeepSort:
+    """Follows detections from frame to frame.
+
+    Ids are numbers from 1; no two tracks of one instance ever have the same, also after `start_anew`. A track never
+    passes from one class to another. Memory is bounded by the number of tracks alive.
+    """
+
     needs_embeddings = True
 
-    def __init__(self, method: Method = PAPER) -> None:
+    def __init__(self, method: Method = SIGHTLINE) -> None:
         self._method = method
         self._next_id = 1
         self.start_anew()
 
-    def wanted(self, detections: Detections, knobs: TrackKnobs) -> Ints:
-        return np.arange(len(detections))
-
     def start_anew(self) -> None:
-        self._gallery = Gallery(self._method.budget, self._method.momentum)
-        self._all = _Follow()
+        """Forget all tracks and how they looked; their ids are never used again."""
+        method = self._method
+        self._gallery = Gallery(method.budget, method.momentum, method.colours, method.network_share)
+        self._tracks = _Follow()
+        self._ahead: Floats | None = None
+
+    def wanted(self, detections: Detections, colours: Embeddings, knobs: TrackKnobs) -> Ints:
+        """The rows whose network part can change the answer: where two pairs are possible and colours do not decide.
+
+        Args:
+            detections: of the coming frame.
+            colours: (n, c) float32, the first part of their embeddings.
+            knobs: as for the coming `update`.
+        """
+        tracks, method = self._tracks, self._method
+        if not method.colours:
+            return np.arange(len(detections))
+        sound = _sound(detections)
+        found, ahead = detections.take(sound), self._predict()
+        overlap = iou(kalman.boxes_of(ahead), found.boxes.astype(np.float64))
+        distance = kalman.gate_distance(ahead, kalman.measure(found.boxes))
+        looks = self._gallery.distance(tracks.places, colours[sound, : method.colours])
+        possible = (distance <= method.gate) & (overlap > 0) & (looks <= knobs.appearance)
+        possible &= tracks.confirmed[:, None] & (tracks.classes[:, None] == found.classes)
+        looks = np.where(possible, looks, IMPOSSIBLE)
+        undecided = np.zeros(len(found), bool)
+        if len(tracks) > 1 and len(found):
+            undecided |= _torn(looks)
+        if len(tracks) and len(found) > 1:
+            undecided |= possible[_torn(looks.T)].any(axis=0)
+        chosen: Ints = sound[undecided]
+        return chosen
 
     def update(
-        self, detections: Detections, embeddings: NDArray[np.float32] | None, image: Image | None, knobs: TrackKnobs
+        self, detections: Detections, embeddings: Embeddings | None, _image: Image | None, knobs: TrackKnobs
     ) -> Tracks:
-        m = self._method
-        size = detections.boxes[:, 2:] - detections.boxes[:, :2]
-        rows = np.flatnonzero((size > 0).all(axis=1))
-        det = detections.take(rows)
-        unit = None if embeddings is None else unit_length(np.asarray(embeddings, np.float32)[rows])
-        z = kalman.measure(det.boxes)
-        t = self._all
-        t.state = kalman.predict(t.state)
-        t.ages = t.ages + 1
-        t.since = t.since + 1
-        strong = det.confidences >= knobs.confidence if m.weak else np.ones(len(det), bool)
-        pairs_t, pairs_d = self._match(det, unit, z, strong, knobs)
-        free = np.ones(len(det), bool)
-        free[pairs_d] = False
-        doubt = (1.0 - det.confidences[pairs_d].astype(np.float64)) if m.nsa else None
-        t.state[pairs_t] = kalman.update(t.state[pairs_t], z[pairs_d], doubt)
-        t.hits[pairs_t] += 1
-        t.since[pairs_t] = 0
-        if unit is not None:
-            ok = strong[pairs_d]
-            self._gallery.add(t.places[pairs_t[ok]], unit[pairs_d[ok]])
-        row_of = np.full(len(t), -1)
-        row_of[pairs_t] = pairs_d
-        t.confirmed |= (t.since == 0) & (t.hits >= knobs.confirm_after)
-        gone = (t.since > 0) & (~t.confirmed | (t.since > knobs.keep_lost))
-        self._gallery.close(t.places[gone])
-        t.keep(~gone)
-        row_of = row_of[~gone]
-        new = np.flatnonzero(free & strong & (det.confidences >= m.new_above))
-        n = len(new)
-        if n:
-            places = self._gallery.open(n)
-            if unit is not None:
-                self._gallery.add(places, unit[new])
-            t.append(
-                state=kalman.initiate(z[new]),
-                ids=np.arange(self._next_id, self._next_id + n),
-                classes=det.classes[new],
-                hits=np.ones(n, np.int64),
-                ages=np.ones(n, np.int64),
-                since=np.zeros(n, np.int64),
-                confirmed=np.full(n, knobs.confirm_after <= 1),
-                places=places,
-            )
-            self._next_id += n
-            row_of = np.concatenate([row_of, new])
-        show = t.confirmed & (t.since == 0)
-        r = row_of[show]
-        boxes = det.boxes[r] if m.measured_box else kalman.boxes_of(t.state[show]).astype(np.float32)
+        """One frame on; gives the confirmed tracks that were seen in it.
+
+        Args:
+            detections: what was found; boxes without width or height are left out, with their embeddings.
+            embeddings: (n, d) float32, in the rows of the detections; unknown ones are NaN; None where there are none.
+            knobs: appearance, keep_lost, confirm_after and sure are used.
+        """
+        method, tracks = self._method, self._tracks
+        sound = _sound(detections)
+        found = detections.take(sound)
+        looks = None if embeddings is None else embeddings[sound]
+        z = kalman.measure(found.boxes)
+
+        # 2.1: every track one frame ahead
+        tracks.state, self._ahead = self._predict(), None
+        tracks.ages = tracks.ages + 1
+        tracks.since = tracks.since + 1
+
+        # 2.2 and 2.3: who is who
+        rows, columns = self._match(found, z, looks, knobs)
+        matched = np.zeros(len(found), bool)
+        matched[columns] = True
+        seen_by = np.full(len(tracks), -1)
+        seen_by[rows] = columns
+        confidences = found.confidences[columns].astype(np.float64)
+        doubt = 1.0 - confidences if method.by_confidence else None
+        tracks.state[rows] = kalman.update(tracks.state[rows], z[columns], doubt)
+        tracks.hits[rows] += 1
+        tracks.since[rows] = 0
+        tracks.strongest[rows] = np.maximum(tracks.strongest[rows], found.confidences[columns])
+        if looks is not None:
+            self._gallery.add(tracks.places[rows], looks[columns])
+
+        # 2.1: a track that is new and missed, or lost for longer than A_max, is given up
+        gone = (tracks.since > 0) & (~tracks.confirmed | (tracks.since > knobs.keep_lost))
+        self._gallery.close(tracks.places[gone])
+        tracks.keep(~gone)
+        seen_by = seen_by[~gone]
+
+        # 2.1: what belongs to no track begins one
+        new = np.flatnonzero(~matched)
+        if len(new):
+            places = self._gallery.open(len(new))
+            ids = np.arange(self._next_id, self._next_id + len(new))
+            self._next_id += len(new)
+            tracks.append(kalman.initiate(z[new]), ids, found.classes[new], found.confidences[new], places)
+            if looks is not None:
+                self._gallery.add(places, looks[new])
+            seen_by = np.concatenate([seen_by, new])
+        needs = np.where(tracks.strongest >= knobs.sure, 1, method.hesitates) * knobs.confirm_after
+        tracks.confirmed |= (tracks.since == 0) & (tracks.hits >= needs)
+        return self._shown(detections, sound, seen_by)
+
+    def _predict(self) -> Floats:
+        """The states one frame ahead; computed once a frame."""
+        if self._ahead is None:
+            state = self._tracks.state
+            if self._method.slowing < 1:
+                state = state.copy()
+                state[self._tracks.since > 0, VELOCITY, 3] *= self._method.slowing
+            self._ahead = kalman.predict(state)
+        return self._ahead
+
+    def _match(self, found: Detections, z: Floats, looks: Embeddings | None, knobs: TrackKnobs) -> tuple[Ints, Ints]:
+        """Rows of tracks and of detections that belong together."""
+        tracks, method = self._tracks, self._method
+        free_track, free = np.ones(len(tracks), bool), np.ones(len(found), bool)
+        rows: list[Ints] = []
+        columns: list[Ints] = []
+
+        def stage(cost: Floats, who: Bools, limit: float) -> None:
+            i, j = np.flatnonzero(who & free_track), np.flatnonzero(free)
+            row, column = assign(cost[np.ix_(i, j)], limit)
+            rows.append(i[row])
+            columns.append(j[column])
+            free_track[i[row]] = False
+            free[j[column]] = False
+
+        other = tracks.classes[:, None] != found.classes
+        overlap = iou(kalman.boxes_of(tracks.state), found.boxes.astype(np.float64))
+
+        # listing 1, lines 1 and 2: the costs C by appearance, the gates B by motion
+        cost = np.full(overlap.shape, IMPOSSIBLE)
+        if looks is not None:
+            cost = self._gallery.distance(tracks.places, looks)
+        cost[(kalman.gate_distance(tracks.state, z) > method.gate) | other] = IMPOSSIBLE
+        if method.overlaps:
+            cost[overlap <= 0] = IMPOSSIBLE
+        # lines 5 to 10, the cascade: of those that were seen last, first
+        for n in np.unique(tracks.since[tracks.confirmed]).tolist():
+            if n <= knobs.keep_lost:
+                stage(cost, tracks.confirmed & (tracks.since == n), knobs.appearance)
+
+        # 2.3, last paragraph: by overlap, those that are new or were seen a frame ago
+        stage(
+            np.where(other, IMPOSSIBLE, 1.0 - overlap), ~tracks.confirmed | (tracks.since == 1), method.max_iou_distance
+        )
+        return np.concatenate(rows), np.concatenate(columns)
+
+    def _shown(self, detections: Detections, sound: Ints, seen_by: Ints) -> Tracks:
+        tracks = self._tracks
+        shown = tracks.confirmed & (tracks.since == 0)
+        rows = sound[seen_by[shown]]
         return Tracks(
-            t.ids[show].copy(),
-            boxes,
-            det.confidences[r],
-            det.classes[r],
-            t.ages[show],
-            t.state[show, 1, :2].astype(np.float32),
-            rows[r],
+            ids=tracks.ids[shown],
+            boxes=kalman.boxes_of(tracks.state[shown]).astype(np.float32),
+            confidences=detections.confidences[rows],
+            classes=tracks.classes[shown],
+            ages=tracks.ages[shown],
+            velocities=tracks.state[shown, VELOCITY, :2].astype(np.float32),
+            rows=rows,
+            masks=None if detections.masks is None else [detections.masks[row] for row in rows.tolist()],
+            keypoints=None if detections.keypoints is None else detections.keypoints[rows],
         )
 
-    def _match(self, det, unit, z, strong, knobs):
-        m = self._method
-        t = self._all
-        overlap = iou(kalman.boxes_of(t.state), det.boxes.astype(np.float64))
-        same = t.classes[:, None] == det.classes[None]
-        mt, md = [], []
-        free_t = np.ones(len(t), bool)
-        free_d = strong.copy()
 
-        def stage(cost, who, which, limit):
-            i, j = np.flatnonzero(who), np.flatnonzero(which)
-            r, c = assign(np.where(same[np.ix_(i, j)], cost[np.ix_(i, j)], IMPOSSIBLE), limit)
-            mt.append(i[r])
-            md.append(j[c])
-            free_t[i[r]] = False
-            free_d[j[c]] = False
+def _sound(detections: Detections) -> Ints:
+    """The rows of the boxes that have a width and a height."""
+    rows: Ints = np.flatnonzero((detections.boxes[:, 2:] > detections.boxes[:, :2]).all(axis=1))
+    return rows
 
-        d = kalman.gate_distance(t.state, z)
-        if unit is not None:
-            look = self._gallery.distance(t.places, unit)
-        else:
-            look = np.full(overlap.shape, IMPOSSIBLE)
-        if not m.joint:
-            cost = np.where(d > m.gate, IMPOSSIBLE, look)
-            for level in np.unique(t.since[t.confirmed]):
-                if level > knobs.keep_lost:
-                    break
-                stage(cost, t.confirmed & (t.since == level), free_d, knobs.appearance)
-            stage(1 - overlap, free_t & (~t.confirmed | (t.since <= m.iou_since)), free_d, m.max_iou_distance)
-        else:
-            # fused
-            seen = (t.since == 1)[:, None]
-            g = np.where(seen, m.gate, m.lost_gate)
-            okA = (look <= knobs.appearance) & (d <= g)
-            okI = (1 - overlap <= m.max_iou_distance) & (t.since <= m.iou_since)[:, None]
-            la = np.minimum(look, knobs.appearance) / knobs.appearance
-            cost = m.weight * la + (1 - m.weight) * (1 - overlap) + m.recent * np.minimum(t.since - 1, 30)[:, None] / 30
-            cost = np.where((okA & (overlap >= m.min_iou)) | okI, cost, IMPOSSIBLE)
-            stage(cost, t.confirmed, free_d, 10)
-            if m.weak:
-                weak = ~strong
-                stage(1 - overlap, free_t & t.confirmed & (t.since == 1), weak, m.weak_iou_distance)
-            stage(1 - overlap, free_t & ~t.confirmed, free_d & strong, m.max_iou_distance)
-        if not m.joint and m.weak:
-            stage(1 - overlap, free_t & t.confirmed & (t.since == 1), ~strong, m.weak_iou_distance)
-        cat = lambda x: np.concatenate(x) if x else np.zeros(0, np.int64)
-        return cat(mt).astype(np.int64), cat(md).astype(np.int64)
+
+def _torn(cost: Floats) -> Bools:
+    """The columns whose two cheapest rows are both possible and cost nearly the same."""
+    cheapest = np.partition(cost, 1, axis=0)
+    torn: Bools = (cheapest[1] < IMPOSSIBLE) & (cheapest[1] - cheapest[0] < _UNDECIDED)
+    return torn

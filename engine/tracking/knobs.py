@@ -22,7 +22,7 @@ class TrackKnobs:
     )  # fmt: skip
     size: int = knob(
         640, "Size", group="Detect", choices=(320, 416, 512, 640, 800, 960, 1280),
-        help="The longer side of the picture that the network sees, in pixels: larger finds smaller things, more slowly.",
+        help="The longer side of the picture that the network sees, in pixels: more finds smaller things, but slower.",
     )  # fmt: skip
     classes: tuple[str, ...] = knob(
         (), "Classes", group="Detect", help="Only these are followed; none chosen means all."
@@ -38,6 +38,10 @@ class TrackKnobs:
     confirm_after: int = knob(
         3, "Confirm after", group="Follow", low=1, high=30, step=1, unit="frames",
         help="How many frames in a row a new track must be seen before it gets a number.",
+    )  # fmt: skip
+    sure: float = knob(
+        0.60, "Sure at", group="Follow", low=0.0, high=1.0, step=0.05,
+        help="A new track that never reaches this confidence waits five times longer for its number.",
     )  # fmt: skip
     trail: int = knob(
         40, "Trail", group="Show", low=0, high=300, step=5, unit="frames",

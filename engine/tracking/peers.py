@@ -46,7 +46,7 @@ class _Peer:
         """Forget all tracks; ids go on where they were."""
         self._inner = self._build()
 
-    def wanted(self, _detections: Detections, _knobs: TrackKnobs) -> NDArray[np.int64]:
+    def wanted(self, _detections: Detections, _colours: Floats, _knobs: TrackKnobs) -> NDArray[np.int64]:
         """None: it looks at boxes alone."""
         return np.zeros(0, np.int64)
 

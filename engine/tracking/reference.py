@@ -32,7 +32,7 @@ class Reference:
         self._inner = self._build()
         self._first_id = self._last_id + 1
 
-    def wanted(self, detections: Detections, _knobs: TrackKnobs) -> NDArray[np.int64]:
+    def wanted(self, detections: Detections, _colours: Floats, _knobs: TrackKnobs) -> NDArray[np.int64]:
         """All of them."""
         return np.arange(len(detections))
 

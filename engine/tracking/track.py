@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from engine.knobs import Cell
 from engine.media.frame import Frame, Image, Source
 from engine.tracking.knobs import TrackKnobs
 from engine.tracking.trackers import Tracker
-from engine.tracking.types import Detections, Floats, TrackedFrame, Tracks
+from engine.tracking.types import Detections, Floats, Ints, TrackedFrame, Tracks
 
 _LONGEST_TRAIL = 300
 _STAGES = ("decode", "detect", "embed", "associate")
@@ -34,7 +34,7 @@ class Finder(Protocol):
 class Looker(Protocol):
     """What `track` needs of an embedder."""
 
-    def embed(self, image: Image, boxes: Floats) -> Floats: ...
+    def embed(self, image: Image, boxes: Floats, choose: Callable[[Floats], Ints], /) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,9 @@ class _Run:
         begun = time.perf_counter()
         embeddings = None
         if self._embedder is not None and self._tracker.needs_embeddings:
-            embeddings = self._embedder.embed(image, found.boxes)
+            embeddings = self._embedder.embed(
+                image, found.boxes, lambda colours: self._tracker.wanted(found, colours, knobs)
+            )
         embedded = time.perf_counter()
         tracks = self._tracker.update(found, embeddings, image, knobs)
         trails = self._extend_trails(tracks, knobs)

@@ -26,12 +26,18 @@ class Tracker(Protocol):
     @property
     def needs_embeddings(self) -> bool: ...
 
-    def wanted(self, detections: Detections, knobs: TrackKnobs) -> NDArray[np.int64]:
-        """The rows of the detections of the coming frame whose look can change the answer; asked before `update`."""
+    def wanted(self, detections: Detections, colours: Floats, knobs: TrackKnobs, /) -> NDArray[np.int64]:
+        """The rows of the coming frame's detections, asked before `update`, whose network part can change the answer.
+
+        Args:
+            detections: of the coming frame.
+            colours: (n, c) float32, the first part of their embeddings.
+            knobs: as for the coming `update`.
+        """
         ...
 
     def update(
-        self, detections: Detections, embeddings: Floats | None, image: Image | None, knobs: TrackKnobs
+        self, detections: Detections, embeddings: Floats | None, image: Image | None, knobs: TrackKnobs, /
     ) -> Tracks:
         """One frame on.
 
