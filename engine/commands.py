@@ -55,7 +55,7 @@ def main(words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="main.py",
-        description="Sightline without a window. A first word that is no command is a source: the window opens with it.",
+        description="Sightline without a window. A first word that is no command is a source to open in the window.",
     )
     parser.add_argument("--version", action="version", version=f"Sightline {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
@@ -152,10 +152,6 @@ class _Show:
         print(text, file=sys.stderr, flush=True)
 
 
-def _passed(job: Job[Any], show: _Show) -> Any:
-    return drive(job, show.event)
-
-
 def say(result: dict[str, Any]) -> None:
     """One result on standard output: JSON in a line, null for what is not a number."""
     print(json.dumps(_plain(result), ensure_ascii=False, allow_nan=False), flush=True)
@@ -177,7 +173,7 @@ def _track(asked: argparse.Namespace, show: _Show) -> Job[None]:
     from engine.tracking.export import Outputs
     from engine.tracking.knobs import TrackKnobs
     from engine.tracking.score import read_mot, score
-    from engine.tracking.session import load_follow, open_any
+    from engine.tracking.session import load_follow, opening_any
     from engine.tracking.types import TrackedFrame
 
     given = {"confidence": asked.conf, "iou": asked.iou, "size": asked.size}
@@ -193,7 +189,7 @@ def _track(asked: argparse.Namespace, show: _Show) -> Job[None]:
     every = True if asked.every_frame else False if asked.live else None
     with ExitStack() as stack:
         begun = time.monotonic()
-        source = stack.enter_context(open_any(asked.source))
+        source = stack.enter_context((yield from _told(opening_any(asked.source), show)))
         weights = asked.weights or default_weights(asked.source)
         path = yield from _weights(weights, show)
         cell = Cell(knobs)
@@ -319,14 +315,20 @@ class _Count:
 
 
 def _download(asked: argparse.Namespace, show: _Show) -> Job[None]:
-    from engine.media.youtube import describe_file, download
+    from engine.media.youtube import download, downloads
 
     if asked.height != "best" and not asked.height.isdigit():
         raise SightlineError(f"{asked.height} is no height; give best or a number of pixels such as 720.")
     height = None if asked.height == "best" else int(asked.height)
     entry = None if asked.entry is None else asked.entry - 1
     path = yield from _told(download(asked.address, height=height, folder=asked.out, entry=entry), show)
-    say(describe_file(path))
+    found = next(video for video in downloads() if video.path == path.absolute())
+    say(
+        {
+            "file": path, "title": found.title, "width": found.width, "height": found.height, "fps": found.fps,
+            "duration_s": found.duration_s, "bytes": found.bytes,
+        }
+    )  # fmt: skip
 
 
 def _doctor(_asked: argparse.Namespace, _show: _Show) -> Job[None]:

@@ -35,8 +35,10 @@ class Curves(QWidget):
         top.addStretch(1)
         top.addWidget(self.legend)
         column.addLayout(top)
-        self._place = QVBoxLayout()
-        column.addLayout(self._place, 1)
+        place = QWidget()
+        self._place = QVBoxLayout(place)
+        self._place.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(place, 1)
 
     def draw(self, name: str, x: NDArray[np.float64], y: NDArray[np.float64], number: int) -> None:
         """Set one curve's points.

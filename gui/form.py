@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -19,6 +19,9 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSlider,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -48,7 +51,21 @@ class _QuietSlider(QSlider):
             event.ignore()
 
 
+SHORT = Qt.ItemDataRole.UserRole + 1
+"""Item data: what a closed list shows, where the open one says more."""
+
+
 class _QuietCombo(QComboBox):
+    """Leaves the wheel to the form's scrolling unless it has the focus."""
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QStylePainter(self)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = self.currentData(SHORT) or option.currentText
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
             super().wheelEvent(event)
@@ -191,9 +208,7 @@ class Chips(QWidget):
         self._label, self._first, self._all = label, first, False
         self._flow = FlowLayout()
         self.setLayout(self._flow)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._buttons: dict[str, QPushButton] = {}
         self.set_names(names, chosen)
 
@@ -222,7 +237,16 @@ class Chips(QWidget):
             more.setAccessibleName(f"{self._label}: show {'all' if hidden else 'fewer'}")
             more.clicked.connect(self._toggle_all)
             self._flow.addWidget(more)
-        self.updateGeometry()
+            more.show()
+        self._settle()
+
+    def _settle(self) -> None:
+        # a scroll area gives no height for width: the chips take just what they need
+        self.setFixedHeight(self._flow.heightForWidth(self.width()) if self._buttons else 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._settle()
 
     def _chip(self, name: str, on: bool) -> QPushButton:
         button = QPushButton(name, self)

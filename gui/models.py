@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.weights.cards import Card, cards
-from engine.weights.fetch import locate
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFileDialog, QWidget
 
+from engine.weights.cards import Card, cards
+from engine.weights.fetch import locate
 from gui import words
-from gui.form import choice
+from gui.form import SHORT, choice
 
 CHOOSE = "\0choose"
 KINDS = "Networks (*.pt *.onnx *.xml);;All files (*)"
@@ -55,6 +55,7 @@ class ModelChoice(QWidget):
         here = [(card, locate(card.name)) for card in cards() if card.task in self._tasks]
         for card, path in sorted(here, key=lambda pair: pair[1] is None):
             self.box.addItem(card.title + ("" if path else f"  ·  {offer(card)}"), card.name)
+            self.box.setItemData(self.box.count() - 1, card.title, SHORT)
         for path_text in self._own:
             self.box.addItem(Path(path_text).name, path_text)
             self.box.setItemData(self.box.count() - 1, path_text, 3)

@@ -8,7 +8,6 @@ from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QComboBox, QListWidget, QMenu, QVBoxLayout, QWidget
 
 from engine.errors import SightlineError
-from engine.job import Progress
 from gui import words
 from gui.form import choice
 from gui.job import Job, JobSlot
@@ -33,7 +32,6 @@ class TrackingSource(QObject):
         self.looking.failed.connect(self._look_failed)
         self.looking.progress.connect(lambda now: page.state.emit(now.what, "", True))
         self.downloads: list[Job] = []
-        self._asked = ""
         self.list_menu = QMenu(page)
         self.list_menu.setTitle("Downloads")
         self.list_menu.aboutToShow.connect(self._list_downloads)
@@ -49,49 +47,51 @@ class TrackingSource(QObject):
     def open(self, text: str) -> None:
         """Open anything; an address of the web is looked up first, for it may be a page."""
         from engine.media.source import kind_of
-
         from gui.tracking_page import Request
 
         self.looking.cancel()
         if kind_of(text) != "address":
             self.page.start(Request(text))
             return
-        self._asked = text
+        self._look_up(text, None)
 
+    def _look_up(self, text: str, entry: int | None) -> None:
         def job() -> Any:
-            from engine.media.youtube import look_up
+            from engine.media.page import page_at
 
-            yield Progress("Looking the address up")
-            return look_up(text)
+            found = yield from page_at(text, entry=entry)
+            return text, entry, found
 
         self.looking.start(job, f"Look up {text}")
+        self.page.state.emit("Looking the address up", "", True)
 
     def _look_failed(self, error: BaseException) -> None:
         self.page.failed.emit(error)
         self.page.state.emit("Ready", "", False)
 
-    def _looked_up(self, found: Any) -> None:
+    def _looked_up(self, result: Any) -> None:
         from gui.tracking_page import Request
 
+        text, entry, found = result
         self.page.state.emit("Ready", "", False)
-        if found.direct:
-            self.page.start(Request(self._asked))
-        elif found.entries:
-            self._ask_entry(found)
+        if found is None:
+            self.page.start(Request(text))
+        elif found.entries and entry is None:
+            self._ask_entry(text, found)
         else:
-            self._ask_how(found, None)
+            self._ask_how(text, found, entry)
 
-    def _ask_entry(self, found: Any) -> None:
-        """A playlist: which of them."""
+    def _ask_entry(self, text: str, found: Any) -> None:
+        """A list: which of its videos."""
         names = QListWidget()
         names.setAccessibleName("Videos of this page")
-        names.setMaximumHeight(180)
-        names.setMinimumWidth(420)
-        names.addItems([entry.title for entry in found.entries])
+        names.setFixedSize(460, min(200, 8 + 26 * len(found.entries)))
+        for one in found.entries:
+            names.addItem(one.title + (f"  ·  {words.clock(one.duration_s)}" if one.duration_s else ""))
         names.setCurrentRow(0)
 
         def take() -> None:
-            self._ask_how(found, max(0, names.currentRow()))
+            self._look_up(text, max(0, names.currentRow()))
 
         names.itemActivated.connect(lambda _item: take())
         actions = [("Take this one", take), ("Cancel", self._dismiss)]
@@ -99,13 +99,12 @@ class TrackingSource(QObject):
         self.page.empty.show_choice("film", title, "Which one?", actions, names)
         names.setFocus()
 
-    def _ask_how(self, found: Any, entry: int | None) -> None:
+    def _ask_how(self, asked: str, found: Any, entry: int | None) -> None:
         """A page: watch it at some height, or download it."""
         from gui.tracking_page import Request
 
-        asked = self._asked
-        title = found.title if entry is None else found.entries[entry].title
-        heights = sorted(found.heights, reverse=True)
+        title = found.title
+        heights = list(found.heights)
         parts = ["live" if found.live else "", words.clock(found.duration_s) if found.duration_s else ""]
         parts.append(f"up to {heights[0]} lines" if heights else "")
         box = QWidget()
@@ -161,13 +160,12 @@ class TrackingSource(QObject):
 
     def _list_downloads(self) -> None:
         from engine.media.youtube import downloads
-
         from engine.runtime import downloads_folder
 
         self.list_menu.clear()
         for one in downloads():
             action = self.list_menu.addAction(f"{one.title.replace('&', '&&')}  ·  {words.size(one.bytes)}")
-            action.triggered.connect(lambda _c=False, path=one.file: self.page.open(str(path)))
+            action.triggered.connect(lambda _c=False, path=one.path: self.page.open(str(path)))
         if not self.list_menu.isEmpty():
             self.list_menu.addSeparator()
         folder = downloads_folder()
@@ -183,7 +181,6 @@ class TrackingSource(QObject):
         The drawn example has its own: that network knows drawn things only, and is not used on anything else.
         """
         from engine.tracking.example import EXAMPLE_WEIGHTS
-
         from engine.weights.fetch import locate
 
         if text.startswith("example:"):
@@ -197,7 +194,6 @@ class TrackingSource(QObject):
 
     def _offer(self, name: str) -> None:
         from engine.weights.cards import find_card
-
         from gui.models import offer
 
         model = self.page.controls.model

@@ -296,6 +296,7 @@ class Window(QMainWindow):
                 page.split.restoreState(sizes)
             page.form.setVisible(self.chosen.form)
         self.show_page(self.chosen.page if self.chosen.page in self.pages else next(iter(self.pages)))
+        self.page.picture.setFocus()
 
     def keep_state(self) -> None:
         """Write down the window's size, splitters and recent sources."""

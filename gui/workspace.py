@@ -53,7 +53,8 @@ class EmptyCard(QWidget):
         self.buttons.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.buttons.setSpacing(8)
         for widget in (self.image, self.title, self.text):
-            column.addWidget(widget)
+            widget.setMinimumWidth(520 if widget is not self.image else 0)
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
         self.extra = QVBoxLayout()
         self.extra.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column.addLayout(self.extra)
@@ -167,6 +168,7 @@ class Workspace(QWidget):
         self.strip.setSpacing(0)
         self.split.addWidget(strip)
         self.split.setStretchFactor(0, 1)
+        self.split.setSizes([576, STRIP_HEIGHT + 30])
         row.addWidget(self.split, 1)
         self.form = QScrollArea()
         self.form.setObjectName("form")

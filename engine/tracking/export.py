@@ -15,7 +15,7 @@ from engine.tracking.draw import Layers, marks, paint
 from engine.tracking.history import History
 from engine.tracking.knobs import TrackKnobs
 from engine.tracking.score import MotFile
-from engine.tracking.session import load_follow, open_any
+from engine.tracking.session import load_follow, opening_any
 from engine.tracking.types import TrackedFrame
 
 _TELL_S = 0.1
@@ -128,7 +128,7 @@ def export(
     title = f"Export {(save or mot or Path('nothing')).name}"
     yield Progress(title)
     with ExitStack() as stack:
-        source = stack.enter_context(open_any(text, height=height, entry=entry))
+        source = stack.enter_context((yield from opening_any(text, height=height, entry=entry)))
         frames = source.info.frames
         if frames is not None and history.ranges() == [(0, frames - 1)]:
             job = _remembered(source, history)

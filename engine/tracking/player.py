@@ -168,8 +168,7 @@ class _Player:
     def _end(self) -> Job[None]:
         self.close()
         yield Ended(self.index)
-        request = self.playback.value.request
-        while self.playback.value.request == request and not self._settings_changed():
+        while self.playback.value.request == self.request and not self._settings_changed():
             time.sleep(_LOOK_S)
             yield None
 

@@ -43,14 +43,18 @@ LIVE_FRAMES = 20_000
 """How many frames of a live source are remembered."""
 
 
-def open_any(text: str, *, height: int = 720, entry: int | None = None) -> Source:
-    """A drawn example ("example:crowd") or any source that `open_source` knows."""
-    from engine.media.source import open_source
-    from engine.tracking.example import open_example
+def opening_any(text: str, *, height: int = 720, entry: int | None = None) -> Job[Source]:
+    """Open a drawn example ("example:crowd") or any source that `engine.media.source.opening` knows.
 
-    if text.startswith("example:"):
-        return open_example(text.partition(":")[2])
-    return open_source(text, height=height, entry=entry)
+    Raises:
+        SightlineError: it cannot be opened.
+    """
+    from engine.media.source import opening
+    from engine.tracking.example import PREFIX, open_example
+
+    if text.startswith(PREFIX):
+        return open_example(text)
+    return (yield from opening(text, height=height, entry=entry))
 
 
 def watch(
@@ -82,7 +86,7 @@ def watch(
     """
     with ExitStack() as stack:
         yield Progress("Opening")
-        source = stack.enter_context(open_any(text, height=height, entry=entry))
+        source = stack.enter_context((yield from opening_any(text, height=height, entry=entry)))
         live = source.info.live
         history = history or History(LIVE_FRAMES if live else None)
         yield Opened(source.info, history)

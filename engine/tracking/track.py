@@ -67,10 +67,11 @@ def track(
     start: int = 0,
     stop: int | None = None,
     every_frame: bool | None = None,
+    anew: bool = True,
 ) -> Job[TrackSummary]:
     """Follow what moves in a source; yields a `TrackedFrame` a frame and passes the source's `Notice`s on.
 
-    The tracker starts anew, and its ids go on. The next picture is already with the detector while this one is
+    The tracker starts anew unless it is told not to, and its ids go on. The next picture is already with the detector while this one is
     associated. What was opened is released on `close()`; the source stays open.
 
     Args:
@@ -83,11 +84,13 @@ def track(
         stop: the number after the last frame's; None goes on to the end.
         every_frame: False drops frames rather than fall behind the clock, True never does; None drops of a live
             source only.
+        anew: False goes on with the tracks that the tracker has, where `start` follows on what it saw last.
 
     Raises:
         SightlineError: the source cannot be read.
     """
-    tracker.start_anew()
+    if anew:
+        tracker.start_anew()
     run = _Run(tracker, embedder)
     begun = time.monotonic()
     with (
