@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -66,18 +66,30 @@ class _Card(QFrame):
             button.setAccessibleName(action.text)
             button.clicked.connect(lambda _c=False, do=action.do: (close(), do()))
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
-        copy = _tool("copy", "Copy this message" + (" and its details" if details else ""))
+        self._tools = {
+            "copy": _tool("Copy this message" + (" and its details" if details else "")),
+            "close": _tool("Dismiss"),
+        }
+        copy, shut = self._tools.values()
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText("\n\n".join(filter(None, (text, details)))))
         row.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
-        shut = _tool("close", "Dismiss")
         shut.clicked.connect(close)
         row.addWidget(shut, 0, Qt.AlignmentFlag.AlignTop)
         self.setAccessibleName(f"{level}: {text}")
+        self.restyle()
+
+    def restyle(self) -> None:
+        """Take on the colours of the theme."""
+        now = theme.current()
+        colour = {"error": now.danger, "warning": now.warning}.get(self.level, now.accent)
+        name = "info" if self.level == "info" else "warning"
+        self._image.setPixmap(theme.pixmap(name, colour, 18, self.devicePixelRatioF()))
+        for name, tool in self._tools.items():
+            tool.setIcon(theme.icon(name))
 
 
-def _tool(name: str, says: str) -> QToolButton:
+def _tool(says: str) -> QToolButton:
     button = QToolButton()
-    button.setIcon(theme.icon(name))
     button.setToolTip(says)
     button.setAccessibleName(says)
     button.setFixedSize(26, 26)
@@ -85,11 +97,17 @@ def _tool(name: str, says: str) -> QToolButton:
 
 
 class Notices(QWidget):
-    """Notices lie over the top of the picture, newest first; information goes by itself, errors stay."""
+    """Notices lie over the top of the picture, newest first; information goes by itself, errors stay.
 
-    def __init__(self, over: QWidget) -> None:
+    Args:
+        over: the widget they lie over.
+        room: which part of it they may take; all of it if None.
+    """
+
+    def __init__(self, over: QWidget, room: Callable[[], QRect] | None = None) -> None:
         super().__init__(over)
         self._over = over
+        self._room = room or over.rect
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(6)
@@ -131,6 +149,16 @@ class Notices(QWidget):
         """What is being said, newest first."""
         return [card.text for card in self._cards]
 
+    def settle(self) -> None:
+        """Take the questions away: what they asked has been answered."""
+        for card in [card for card in self._cards if card.asks]:
+            self._drop(card)
+
+    def restyle(self) -> None:
+        """Take on the colours of the theme."""
+        for card in self._cards:
+            card.restyle()
+
     def clear(self) -> None:
         """Take all notices away."""
         for card in list(self._cards):
@@ -147,12 +175,13 @@ class Notices(QWidget):
             self.hide()
 
     def _place(self) -> None:
-        width = min(680, self._over.width() - 32)
+        room = self._room()
+        width = min(680, room.width() - 32)
         if width < 80:
             return
         self.setFixedWidth(width)
         height = self._column.heightForWidth(width) if self._column.hasHeightForWidth() else self.sizeHint().height()
-        self.setGeometry((self._over.width() - width) // 2, 12, width, height)
+        self.setGeometry(room.left() + (room.width() - width) // 2, room.top() + 12, width, height)
         self.raise_()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -235,6 +235,7 @@ class TrackingPage(Workspace):
                 self._opened(event)
             elif isinstance(event, Loaded):
                 self.loaded = event
+                self.settled.emit()
                 self.controls.set_names(tuple(event.names.values()), self.knobs.value.classes)
                 self._remark()
             elif isinstance(event, Ended):
@@ -265,6 +266,8 @@ class TrackingPage(Workspace):
     def _stopped(self) -> None:
         self.timeline.set_playing(False)
         self._refresh_strip()
+        if self.info is not None and self.loaded is None:
+            self.state.emit("Shown without tracks: no network is chosen", "", False)
         if not self.slot.busy:
             self._tick.stop()
 

@@ -29,12 +29,12 @@ class TrackingStrip:
             column.addWidget(widget)
             strip.addWidget(cell, stretch)
         self._seen: deque[tuple[float, int]] = deque(maxlen=60)
-        self._drawn: dict[int, str] = {}
+        self._places: dict[int, int] = {}
 
     def clear(self) -> None:
         """Another source."""
         self._seen.clear()
-        self._drawn.clear()
+        self._places.clear()
         self.curves.clear()
         self.table.rows.show_rows([], set(), {})
 
@@ -52,7 +52,7 @@ class TrackingStrip:
         while self._seen and now - self._seen[0][0] > 2:
             self._seen.popleft()
         took = now - self._seen[0][0]
-        return (index - self._seen[0][1]) / took if took > 0.3 else 0.0
+        return (index - self._seen[0][1]) / took if took > 0.05 else 0.0
 
     def mark(self, time_s: float) -> None:
         """Where the picture is now."""
@@ -62,10 +62,10 @@ class TrackingStrip:
         """Take in what was tracked since the last time."""
         if summary.update():
             times, counts = summary.counts()
-            for number in sorted(counts):
-                name = names.get(number, str(number))
-                self._drawn[number] = name
-                self.curves.draw(name, times, counts[number], number)
+            for number in counts:
+                # colours in the order in which the classes came into view
+                place = self._places.setdefault(number, len(self._places))
+                self.curves.draw(names.get(number, str(number)), times, counts[number], place)
             if info.live:
                 last = float(times[-1]) if len(times) else 0.0
                 self.curves.span(max(0.0, last - LIVE_SPAN_S), max(last, 1.0))

@@ -68,7 +68,7 @@ class Window(QMainWindow):
         self.open_bar, self.job_bar = OpenBar(), JobBar()
         self.stack = QStackedWidget()
         self._build()
-        self.notices = Notices(self.stack)
+        self.notices = Notices(self.stack, self._over_picture)
         self._drop_hint = QLabel("Drop it anywhere", self.stack)
         self._drop_hint.setObjectName("dropHint")
         self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -139,6 +139,7 @@ class Window(QMainWindow):
         for page in self.pages.values():
             page.said.connect(self.notices.say)
             page.asked.connect(lambda text, level, actions: self.notices.say(text, level, actions=actions))
+            page.settled.connect(self.notices.settle)
             page.failed.connect(self.notices.error)
             page.state.connect(lambda text, more, busy, p=page: self._page_state(p, text, more, busy))
             page.source_shown.connect(lambda text, address, p=page: self._page_source(p, text, address))
@@ -207,6 +208,10 @@ class Window(QMainWindow):
         assert isinstance(page, Workspace)
         return page
 
+    def _over_picture(self) -> QRect:
+        area = self.page.area
+        return QRect(area.mapTo(self.stack, area.rect().topLeft()), area.size())
+
     def show_page(self, key: str) -> None:
         """Bring a page to the front."""
         page = self.pages[key]
@@ -260,6 +265,7 @@ class Window(QMainWindow):
             button.setIcon(theme.icon(self.pages[key].icon))
         self.menu_button.setIcon(theme.icon("menu"))
         self.job_bar.say(self.job_bar.state.text(), self.job_bar.detail.text())
+        self.notices.restyle()
         for page in self.pages.values():
             page.restyle()
 

@@ -125,6 +125,7 @@ class Workspace(QWidget):
     Signals:
         said(str, str): a sentence and its level ("info", "warning", "error"), for the notices.
         asked(str, str, list): a sentence, its level, and `Action`s to choose from.
+        settled(): what was asked has been answered otherwise.
         failed(object): an exception, for the notices.
         state(str, str, bool): what the page is doing, details, whether it is busy.
         source_shown(str, str): what is open, in words and as it was typed.
@@ -133,6 +134,7 @@ class Workspace(QWidget):
 
     said = Signal(str, str)
     asked = Signal(str, str, list)
+    settled = Signal()
     failed = Signal(object)
     state = Signal(str, str, bool)
     source_shown = Signal(str, str)
