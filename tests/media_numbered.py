@@ -48,7 +48,9 @@ def make_video(
     path = Path(path)
     defaults = {"bf": "3", "g": "20", "preset": "veryfast"} if codec == "libx264" else {}
     with av.open(str(path), "w", format=container, options=muxing or {}) as target:
-        stream = target.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options={**defaults, **(options or {})})
+        stream = target.add_stream(
+            codec, rate=Fraction(fps).limit_denominator(1001), options={**defaults, **(options or {})}
+        )
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         stream.codec_context.thread_count = 1
         if shown_ms:

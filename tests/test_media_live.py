@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -83,7 +84,7 @@ def test_a_camera_is_live_and_shows_what_is_newest(pretend):
         seen += [next(frames) for _ in range(2)]
         assert [number_in(frame.image) for frame in seen] == [frame.index for frame in seen]
         assert seen[-1].index >= reached - 2
-        assert all(a.time_s < b.time_s for a, b in zip(seen, seen[1:], strict=False))
+        assert all(a.time_s < b.time_s for a, b in pairwise(seen))
     assert pretend[0].released
     assert pretend[0].users == {"sightline-decode-camera 2"}
 

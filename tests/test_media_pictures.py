@@ -55,7 +55,12 @@ def test_a_photograph_is_turned_upright(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "There is no file"), (b"", "is empty"), (b"\x89PNG but not really", "cannot be read"), (b"words", "cannot be")],
+    [
+        (None, "There is no file"),
+        (b"", "is empty"),
+        (b"\x89PNG but not really", "cannot be read"),
+        (b"words", "cannot be"),
+    ],
 )
 def test_what_is_no_picture_is_refused(tmp_path, content, says):
     path = tmp_path / "wrong.png"

@@ -1,5 +1,6 @@
 """Addresses that play as they are, from a server on this machine that behaves well and badly."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -51,6 +52,23 @@ def watch(source, start=0):
         elif isinstance(event, Notice):
             notices.append(event.text)
     return numbers, notices
+
+
+def watch_until_it_is_given_up(source, then=lambda: None):
+    """(numbers that the frames show, texts of the notices, the error); `then` is called at each notice."""
+    numbers, notices = [], []
+
+    def look():
+        for event in source.frames():
+            if isinstance(event, Frame):
+                numbers.append(number_in(event.image))
+            elif isinstance(event, Notice):
+                notices.append(event.text)
+                then()
+
+    with pytest.raises(SightlineError) as caught:
+        look()
+    return numbers, notices, str(caught.value)
 
 
 def refused(address):
@@ -124,16 +142,14 @@ def test_hls_without_an_end_is_live_and_keeps_the_pace_of_the_broadcast(server, 
 
 def test_a_live_stream_that_stalls_is_connected_to_again_and_given_up_in_the_end(server, pieces):
     broadcast = Broadcast(pieces, server)
+
+    def leave():
+        # from the first reconnection on nobody is there
+        server.answers["/live/list.m3u8"].never = True
+
     with open_source(broadcast.address, patience=SHORT) as source:
-        notices, numbers = [], []
-        with pytest.raises(SightlineError, match=r"list.m3u8 has sent nothing for \d+ s, and did not come back after 2"):
-            for event in source.frames():
-                if isinstance(event, Notice):
-                    notices.append(event.text)
-                    # from the first reconnection on nobody is there
-                    server.answers["/live/list.m3u8"].never = True
-                elif isinstance(event, Frame):
-                    numbers.append(event.index)
+        numbers, notices, error = watch_until_it_is_given_up(source, leave)
+    assert re.match(r"list.m3u8 has sent nothing for \d+ s, and did not come back after 2 tries: ", error)
     assert numbers[0] == 0
     assert notices == [
         "list.m3u8 sends nothing; connecting again.",
@@ -177,7 +193,9 @@ def test_a_camera_in_the_network_is_live(server):
     for index in range(30):
         jpeg = cv2.imencode(".jpg", numbered(index))[1].tobytes()
         parts.append(b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(jpeg), jpeg))
-    address = server.add("/video", b"".join(parts), kind="multipart/x-mixed-replace; boundary=next", ranges=False, length=False)
+    address = server.add(
+        "/video", b"".join(parts), kind="multipart/x-mixed-replace; boundary=next", ranges=False, length=False
+    )
     with open_source(address, patience=SHORT) as source:
         assert source.info.live
         frames = source.frames()
@@ -203,13 +221,8 @@ def test_a_stall_is_told_from_the_end_and_the_rest_is_fetched(server, clip):
 def test_a_file_that_never_goes_on_is_given_up_with_a_sentence(server, clip):
     address = server.add("/stalls.mp4", clip, ranges=False, stalls_after=clip.stat().st_size // 2)
     with open_source(address, patience=SHORT) as source:
-        numbers, notices = [], []
-        with pytest.raises(SightlineError, match=r"stalls.mp4 stopped after \d+ of 60 frames and did not go on"):
-            for event in source.frames():
-                if isinstance(event, Frame):
-                    numbers.append(number_in(event.image))
-                elif isinstance(event, Notice):
-                    notices.append(event.text)
+        numbers, notices, error = watch_until_it_is_given_up(source)
+    assert error.startswith(f"stalls.mp4 stopped after {len(numbers)} of 60 frames and did not go on after 2 tries")
     assert numbers == list(range(len(numbers)))
     assert 10 < len(numbers) < 60
     assert len(notices) == SHORT.tries
@@ -232,7 +245,8 @@ def test_a_file_that_is_short_on_the_server_ends_with_a_notice(server, clip):
 
 
 @pytest.mark.parametrize(
-    ("status", "says"), [(404, "There is nothing at"), (410, "nothing at"), (403, "does not let"), (500, "reports an error")]
+    ("status", "says"),
+    [(404, "There is nothing at"), (410, "nothing at"), (403, "does not let"), (500, "reports an error")],
 )
 def test_a_server_that_refuses_is_named(server, status, says):
     assert says in refused(server.add("/a.mp4", status=status))

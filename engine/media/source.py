@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from engine.errors import SightlineError
 from engine.job import Job, Progress, drive
@@ -71,6 +70,9 @@ def cleaned(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
     if text.lower().startswith("file:"):
+        # it brings the whole of urllib; not for every text that is looked at
+        from urllib.request import url2pathname
+
         parts = urlsplit(text)
         text = url2pathname(parts.path) if parts.path else unquote(text[5:])
     return text

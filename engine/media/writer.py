@@ -81,20 +81,24 @@ class VideoWriter:
         self.frames = 0
         self.codec, self.note = "", ""
         self._container: Any = None
-        self._done = False
+        self._done = self._gone = False
         # the process and the object tell two writers of one file apart
         self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}-{id(self):x}.part{self.path.suffix}")
         try:
             self._open(*kind)
-        except OSError as error:
+        except BaseException as error:
             self.discard()
-            raise self._failed(error) from error
+            if isinstance(error, OSError):
+                raise self._failed(error) from error
+            raise
 
     def _open(self, container: str, codecs: tuple[_Codec, ...]) -> None:
         import av
 
         if not self.path.parent.is_dir():
             raise SightlineError(f"There is no folder {self.path.parent}: make it, or save {self.path.name} elsewhere.")
+        # PyAV opens the file with the first packet, which is late to hear that it cannot be written
+        self._partial.touch()
         index_in_front = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
         for codec in codecs:
             self._container = av.open(str(self._partial), "w", format=container, options=index_in_front)
@@ -164,6 +168,8 @@ class VideoWriter:
         """
         if self._done:
             return self.path
+        if self._gone:
+            raise ValueError(f"{self.path} was given up")
         try:
             if not self.frames:
                 raise SightlineError(f"{self.path.name} was not saved: no picture was written to it.")
@@ -180,6 +186,7 @@ class VideoWriter:
 
     def discard(self) -> None:
         """Give the video up: the half file goes, what had its name before stays."""
+        self._gone = True
         self._abandon()
         self._partial.unlink(missing_ok=True)
 
@@ -234,7 +241,9 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        if kind is None and not self._done:
+        if self._done or self._gone:
+            return
+        if kind is None:
             drive(self.finishing())
-        elif not self._done:
+        else:
             self.discard()

@@ -247,9 +247,9 @@ class _Download:
                 )
             )
 
-    def _pause(self, line: Line[Path]) -> Callable[[int], float]:
-        def pause(attempt: int) -> float:
-            wait_s = self._patience.wait_s(attempt)
+    def _pause(self, line: Line[Path]) -> Callable[..., float]:
+        def pause(n: int) -> float:
+            wait_s = self._patience.wait_s(n)
             again = f"in {wait_s:g} s" if wait_s else "now"
             line.say(Notice(f"{self._title} broke off; trying again {again}."))
             # waited here, not in yt-dlp, so that closing need not wait

@@ -109,7 +109,7 @@ def sentence(error: Exception, address: str, patience: Patience) -> str:
         if isinstance(cause, HTTPError):
             return refused(address, cause.status)
         if isinstance(cause, ContentTooShortError):
-            return f"{address} broke off before it was whole: download it again, what is there already is kept."
+            return _broke_off(address)
         if isinstance(cause, TransportError):
             timed_out = "timed out" in str(cause).lower()
             return silent(address, patience.read_s) if timed_out else unreachable(address)
@@ -117,7 +117,15 @@ def sentence(error: Exception, address: str, patience: Patience) -> str:
             return f"No video was found at {address}: open the page of one video, or give the address of a file."
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             return "There is no space left for the download: free some, and start it again; what is there is kept."
-    return _says(error, address)
+    text = str(error).lower()
+    if "giving up after" in text or "more expected" in text:
+        # the downloader gives its last error as words alone
+        return _broke_off(address)
+    return silent(address, patience.read_s) if "timed out" in text else _says(error, address)
+
+
+def _broke_off(address: str) -> str:
+    return f"{address} broke off before it was whole: download it again, what is there already is kept."
 
 
 def _says(error: Exception, address: str) -> str:
