@@ -1,5 +1,6 @@
 """What goes on whether anybody looks or not: cameras (a hand-made one here), the screen, and reading ahead itself."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -101,6 +102,13 @@ def test_a_camera_that_was_closed_is_opened_again_by_the_next_reader(pretend):
             assert isinstance(next(frames), Frame | Progress)
             frames.close()
     assert [made.released for made in pretend] == [True, True]
+
+
+def test_a_camera_source_that_is_dropped_lets_its_camera_go(pretend):
+    source = open_source("0")
+    del source
+    gc.collect()
+    assert pretend[0].released
 
 
 def test_a_camera_that_is_not_there(pretend, monkeypatch):

@@ -265,6 +265,15 @@ def test_a_port_where_nobody_listens(server):
         server._http.server_close()
 
 
+@pytest.mark.parametrize("address", ["http://", "http://[::1", "rtsp://"])
+def test_what_is_no_address(address):
+    assert "is no address that can be opened" in refused(address)
+
+
+def test_a_stream_that_nobody_sends():
+    assert "cannot be reached or has no video" in refused("rtsp://127.0.0.1:9/street")
+
+
 def test_an_mp4_that_is_none(server):
     assert "cannot be played" in refused(server.add("/a.mp4", b"\0\1\2 nothing like a video" * 500))
 

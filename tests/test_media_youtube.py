@@ -330,6 +330,12 @@ def test_no_space_for_a_download(server, clip, folder, monkeypatch):
     assert videos_in(folder) == []
 
 
+def test_a_folder_that_cannot_be_made(server, clip, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SightlineError, match="file cannot be written: not a directory; choose another folder"):
+        drive(download(server.add("/a.mp4", clip), folder=tmp_path / "file", patience=SHORT))
+
+
 def test_the_list_of_downloads_survives_damage_and_lost_files(folder):
     path = folder / "a.mp4"
     path.write_bytes(b"1")

@@ -41,6 +41,22 @@ def name_of(address: str) -> str:
     return unquote(PurePosixPath(parts.path).name) or parts.hostname or address
 
 
+def check(address: str) -> None:
+    """Refuse what cannot be an address.
+
+    Raises:
+        SightlineError: it names no server.
+    """
+    try:
+        parts = urlsplit(address)
+        # a multicast or listening address (udp://@:1234) needs no host
+        named = parts.hostname or not parts.scheme.startswith(("http", "rtsp", "rtmp"))
+    except ValueError:
+        named = False
+    if not named:
+        raise SightlineError(f"{address} is no address that can be opened: check how it is written.")
+
+
 def ask(address: str, patience: Patience) -> Answer:
     """Find out what an address is, from the head of one answer.
 

@@ -229,6 +229,11 @@ class AheadSource:
             self._own.close()
             self._own = None
 
+    def __del__(self) -> None:
+        # one that was dropped must not keep its camera
+        if not getattr(self, "_closed", True):
+            self.close()
+
     def __enter__(self) -> Self:
         return self
 

@@ -125,18 +125,21 @@ def opening(text: str, *, height: int = 720, entry: int | None = None, patience:
         from engine.media.pictures import PictureSource, read_picture
 
         return PictureSource(read_picture(path), text, path.name)
-    from engine.media.video import VideoFile
+    from engine.media.aside import aside
+    from engine.media.video import VideoFile, examine
 
-    return VideoFile(path, text)
+    known = yield from aside(lambda _line: examine(path), Progress(f"Opening {path.name}"), "open")
+    return VideoFile(path, text, known)
 
 
 def _opening_address(text: str, address: str, height: int, entry: int | None, patience: Patience) -> Job[Source]:
-    from engine.media.address import ask, name_of
+    from engine.media.address import ask, check, name_of
     from engine.media.aside import aside
     from engine.media.stream import Target, opening_stream
 
     if not _SCHEME.match(address):
         address = f"https://{address}"
+    check(address)
     answer = yield from aside(lambda _line: ask(address, patience), Progress(f"Asking {address}"), "ask")
     if answer.kind == "picture":
         from engine.media.pictures import PictureSource, decode

@@ -68,6 +68,9 @@ def _reader(target: Target, patience: Patience, stop: threading.Event) -> Reader
 def _unplayable(target: Target, patience: Patience, took_s: float) -> SightlineError:
     if took_s > 0.9 * min(patience.open_s, patience.read_s):
         return SightlineError(silent(target.text, min(patience.open_s, patience.read_s)))
+    if not target.address.startswith("http"):
+        # nobody was asked before: it may be the network as well
+        return SightlineError(f"{target.text} cannot be reached or has no video: check the address and the network.")
     return SightlineError(f"{target.text} cannot be played: there is no video, or it is damaged; check the address.")
 
 

@@ -216,26 +216,40 @@ class VideoReader:
         return past_end(self.info if self.info.frames is not None else replace(self.info, frames=read), index)
 
 
+Examined = tuple[timeline.Contents, NDArray[np.float64] | None]
+"""What a container says, and the times of its frames where they had to be looked at."""
+
+
+def examine(path: Path) -> Examined:
+    """Look into a file before it is opened; on any thread, up to a second.
+
+    Raises:
+        SightlineError: it is missing, may not be read, is empty, or is text.
+    """
+    look_at(path)
+    found, times = timeline.contents(path), None
+    if found.frames is None:
+        # without a full index what the container says is a guess; its packets are counted, 60,000 in a second
+        times = timeline.shown_at(path, 1.0)
+        found = replace(found, frames=len(times) if times is not None and len(times) else None)
+    return found, times
+
+
 class VideoFile(AheadSource):
     """A video file.
 
     Args:
         path: where it is.
         text: what the person typed.
+        known: what `examine` said; asked here if it was not before.
 
     Raises:
         SightlineError: it is missing, empty, damaged, or no video.
     """
 
-    def __init__(self, path: Path, text: str) -> None:
-        look_at(path)
+    def __init__(self, path: Path, text: str, known: Examined | None = None) -> None:
+        self._found, times = known or examine(path)
         self._path, self._text = path, text
-        self._found = timeline.contents(path)
-        times = None
-        if self._found.frames is None:
-            # without a full index what the container says is a guess; its packets are counted, 60,000 in a second
-            times = timeline.shown_at(path, 1.0)
-            self._found = replace(self._found, frames=len(times) if times is not None and len(times) else None)
         self._times = cache(lambda: timeline.shown_at(path) if times is None else times)
         reader = self._reader(threading.Event())
         super().__init__(reader.info, self._reader, own=reader)

@@ -25,7 +25,8 @@ __all__ = ["ChooseEntry", "DownloadedVideo", "Entry", "Page", "download", "downl
 # them with their sound would need an ffmpeg program, for sound that nobody hears here.
 _DOWNLOAD = "bv*/b"
 # To watch, FFmpeg must be able to open it directly: DASH pieces are not one address.
-_WATCH = "bv*[protocol~='^(https?|m3u8(_native)?|rtsps?)$']/b[protocol~='^(https?|m3u8(_native)?|rtsps?)$']/bv*/b"
+_DIRECT = "[protocol~='^(https?|m3u8(_native)?|rtsps?|rtmp.*|mms.*)$']"
+_WATCH = f"bv*{_DIRECT}/b{_DIRECT}"
 # Of formats of one size, H.264 is decoded the fastest; AV1 only by the slower decoder.
 _CODEC = "vcodec:h264"
 
@@ -171,10 +172,6 @@ def download(
         SightlineError: there is no video, the site refuses, or there is no space.
     """
     into = folder or runtime.downloads_folder()
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SightlineError(f"{into} cannot be made: {(error.strerror or str(error)).lower()}.") from None
     task = _Download(address, height, into, entry, patience)
     return (yield from aside(task.run, Progress(f"Looking up {address}"), "download"))
 
@@ -209,10 +206,19 @@ class _Download:
                 line.say(Notice(f"{known.name} was downloaded before."))
                 return known
             self._title = title
-            self._work.mkdir(parents=True, exist_ok=True)
+            try:
+                self._work.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._unwritable(error) from None
             part = Path(ydl.prepare_filename(info))
             ydl.process_info(info)
-        return self._finish(part, info, title)
+        return self._finish(line, part, info, title)
+
+    def _unwritable(self, error: OSError) -> SightlineError:
+        if error.errno == errno.ENOSPC:
+            return SightlineError(f"There is no space left in {self._folder}: free some, and start it again.")
+        reason = (error.strerror or str(error)).lower()
+        return SightlineError(f"{self._folder} cannot be written: {reason}; choose another folder.")
 
     def _known(self) -> Path | None:
         """The file of an earlier download of the same."""
@@ -259,7 +265,7 @@ class _Download:
 
         return pause
 
-    def _finish(self, part: Path, info: Info, title: str) -> Path:
+    def _finish(self, line: Line[Path], part: Path, info: Info, title: str) -> Path:
         """Look at what came, and give it its name."""
         opened = open_capture(str(part))
         if opened is None:
@@ -276,25 +282,25 @@ class _Download:
             final = _free_name(self._folder / f"{_stem(part, info)}{whole.suffix}")
             whole.replace(final)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise SightlineError(f"There is no space left in {self._folder}: free some and start again.") from None
-            raise SightlineError(f"{self._folder} cannot be written: {error.strerror or error}.") from None
+            raise self._unwritable(error) from None
         for left in self._work.iterdir():
             left.unlink(missing_ok=True)
         self._work.rmdir()
-        remember(
-            DownloadedVideo(
-                path=final,
-                title=title,
-                address=self._remembered_as(),
-                width=image.shape[1],
-                height=image.shape[0],
-                fps=fps,
-                duration_s=info.get("duration") or (count / fps if count and fps else None),
-                bytes=final.stat().st_size,
-                added=time.time(),
-            )
+        video = DownloadedVideo(
+            path=final,
+            title=title,
+            address=self._remembered_as(),
+            width=image.shape[1],
+            height=image.shape[0],
+            fps=fps,
+            duration_s=info.get("duration") or (count / fps if count and fps else None),
+            bytes=final.stat().st_size,
+            added=time.time(),
         )
+        try:
+            remember(video)
+        except OSError:
+            line.say(Notice(f"{final} is whole, but there was no room to add it to the list of downloads."))
         return final
 
 

@@ -117,6 +117,8 @@ def sentence(error: Exception, address: str, patience: Patience) -> str:
             return f"No video was found at {address}: open the page of one video, or give the address of a file."
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             return "There is no space left for the download: free some, and start it again; what is there is kept."
+        if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return f"The download cannot be written: {cause.filename or 'its folder'} may not be changed."
     text = str(error).lower()
     if "giving up after" in text or "more expected" in text:
         # the downloader gives its last error as words alone
@@ -134,7 +136,10 @@ def _says(error: Exception, address: str) -> str:
     text = re.split(r";? *please report this issue on|\. +(?:Use|See|Also see|Confirm you are on|Try)\b", text)[0]
     text = _NOISE.sub("", text).strip().rstrip(".;: ")
     if "requested format" in text.lower() or "no video formats" in text.lower():
-        return f"There is no video that can be played at {address}: it may hold sound or pictures only."
+        return (
+            f"There is no video that can be played at {address}: it may be sound alone, or come in pieces that only a "
+            "download puts together."
+        )
     host = urlsplit(address).hostname or address
     return f"{host} does not give this video: {text}." if text else f"The video at {address} cannot be read."
 
