@@ -6,6 +6,9 @@ not asked. People who pass are told apart by their clothes' colours far better t
 name objects (measured: DECISIONS.md), and colours cost a tenth of a millisecond.
 """
 
+import shutil
+import tempfile
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -175,9 +178,6 @@ def _on_openvino() -> Forward:
 
 def _converted() -> Path:
     """The network as an OpenVINO file, converted once and kept."""
-    import shutil
-    import tempfile
-
     folder = runtime.weights_folder() / "openvino" / f"deep-sort-mobilenet-o{version('openvino')}"
     file = folder / "network.xml"
     if file.is_file() and file.with_suffix(".bin").is_file():
@@ -188,7 +188,10 @@ def _converted() -> Path:
     from engine.weights.load import deep_sort_mobilenet
 
     example = torch.zeros(2, 3, HEIGHT, WIDTH)
-    model = openvino.convert_model(deep_sort_mobilenet(), input=[-1, 3, HEIGHT, WIDTH], example_input=example)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(deep_sort_mobilenet(), example, check_trace=False)
+        model = openvino.convert_model(traced, input=[-1, 3, HEIGHT, WIDTH], example_input=example)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:

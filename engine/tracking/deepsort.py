@@ -61,7 +61,7 @@ SIGHTLINE = Method(
     overlaps=True,
     by_confidence=True,
     slowing=0.5,
-    hesitates=5,
+    hesitates=8,
 )
 """The default: what was measured to help."""
 

@@ -36,12 +36,12 @@ class TrackKnobs:
         help="How long a track that is not seen is remembered.",
     )  # fmt: skip
     confirm_after: int = knob(
-        3, "Confirm after", group="Follow", low=1, high=30, step=1, unit="frames",
+        2, "Confirm after", group="Follow", low=1, high=30, step=1, unit="frames",
         help="How many frames in a row a new track must be seen before it gets a number.",
     )  # fmt: skip
     sure: float = knob(
-        0.60, "Sure at", group="Follow", low=0.0, high=1.0, step=0.05,
-        help="A new track that never reaches this confidence waits five times longer for its number.",
+        0.65, "Sure at", group="Follow", low=0.0, high=1.0, step=0.05,
+        help="A new track that never reaches this confidence waits eight times longer for its number.",
     )  # fmt: skip
     trail: int = knob(
         40, "Trail", group="Show", low=0, high=300, step=5, unit="frames",
