@@ -44,16 +44,13 @@ class _Card(QFrame):
         self.setObjectName("notice")
         self.setProperty("level", level)
         self.text, self.level, self.details = text, level, details
+        self.asks = bool(actions)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(8)
-        image = QLabel()
-        colour = {"error": theme.current().danger, "warning": theme.current().warning}.get(
-            level, theme.current().accent
-        )
-        image.setPixmap(theme.pixmap("info" if level == "info" else "warning", colour, 18, self.devicePixelRatioF()))
-        image.setFixedWidth(20)
-        row.addWidget(image, 0, Qt.AlignmentFlag.AlignTop)
+        self._image = QLabel()
+        self._image.setFixedWidth(20)
+        row.addWidget(self._image, 0, Qt.AlignmentFlag.AlignTop)
         words = QLabel(text)
         words.setObjectName("noticeText")
         words.setProperty("level", level)
@@ -179,8 +176,15 @@ class Notices(QWidget):
         width = min(680, room.width() - 32)
         if width < 80:
             return
-        self.setFixedWidth(width)
-        height = self._column.heightForWidth(width) if self._column.hasHeightForWidth() else self.sizeHint().height()
+        height = -self._column.spacing()
+        for card in self._cards:
+            card.ensurePolished()
+            card.setFixedWidth(width)
+            layout = card.layout()
+            assert layout is not None
+            layout.invalidate()
+            card.setFixedHeight(max(44, layout.heightForWidth(width)))
+            height += card.height() + self._column.spacing()
         self.setGeometry(room.left() + (room.width() - width) // 2, room.top() + 12, width, height)
         self.raise_()
 

@@ -257,7 +257,7 @@ class TrackingPage(Workspace):
 
     def _failed(self, error: BaseException) -> None:
         self.failed.emit(error)
-        self.state.emit("Stopped", "", False)
+        self.state.emit("Ready", "", False)
         if self.frame is None or self.info is None:
             self.request = None
             self.picture.clear()
@@ -266,7 +266,9 @@ class TrackingPage(Workspace):
     def _stopped(self) -> None:
         self.timeline.set_playing(False)
         self._refresh_strip()
-        if self.info is not None and self.loaded is None:
+        if self.info is not None and self.loaded is None and self.request is not None:
+            if self.source.weights_for(self.request.text) is None:
+                self.source.offer()
             self.state.emit("Shown without tracks: no network is chosen", "", False)
         if not self.slot.busy:
             self._tick.stop()

@@ -176,7 +176,7 @@ class TrackingSource(QObject):
     # -- networks
 
     def weights_for(self, text: str) -> str | None:
-        """The network for a source, if it is here; else None, and the page offers to fetch it or to choose a file.
+        """The network for a source, if it is here; else None.
 
         The drawn example has its own: that network knows drawn things only, and is not used on anything else.
         """
@@ -185,25 +185,23 @@ class TrackingSource(QObject):
 
         if text.startswith("example:"):
             return str(EXAMPLE_WEIGHTS)
-        wanted = self.page.chosen.model
-        path = locate(wanted)
-        if path is not None:
-            return str(path)
-        self._offer(wanted)
-        return None
+        path = locate(self.page.chosen.model)
+        return None if path is None else str(path)
 
-    def _offer(self, name: str) -> None:
+    def offer(self) -> None:
+        """Say that the chosen network is not here, and offer to fetch it or to choose a file."""
         from engine.weights.cards import find_card
-        from gui.models import offer
+        from gui.models import offer as cost
 
         model = self.page.controls.model
         choose = Action("Choose a file …", model.ask_file)
+        name = self.page.chosen.model
         card = find_card(name)
         if card is None:
             self.page.asked.emit(f"{Path(name).name} is no longer there; choose another network.", "warning", [choose])
             return
         text = f"{card.title} is not on this machine yet. Its licence is {card.licence}."
-        fetch = Action(offer(card).capitalize(), lambda: self.fetch(card))
+        fetch = Action(cost(card).capitalize(), lambda: self.fetch(card))
         self.page.asked.emit(text, "info", [fetch, choose])
 
     def fetch(self, card: Any) -> Job:

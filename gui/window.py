@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QMimeData, QSize, Qt, QTimer
+from PySide6.QtCore import QMimeData, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QGuiApplication,
     QKeySequence,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -61,7 +62,7 @@ class Window(QMainWindow):
         self.setWindowTitle("Sightline")
         self.setWindowIcon(theme.icon("sightline"))
         self.setAcceptDrops(True)
-        self.setMinimumSize(860, 560)
+        self.setMinimumSize(800, 480)
         self.settings = settings
         self.chosen = settings.load("window", WindowSettings())
         self.pages = {page.key: page for page in pages}
@@ -342,9 +343,18 @@ class Window(QMainWindow):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls() or event.mimeData().hasText():
             event.acceptProposedAction()
-            self._drop_hint.setGeometry(self.stack.rect().adjusted(12, 12, -12, -12))
-            self._drop_hint.show()
-            self._drop_hint.raise_()
+            self.show_drop_hint()
+
+    def show_drop_hint(self) -> None:
+        """Show where something can be dropped: anywhere."""
+        self._drop_hint.setGeometry(self.stack.rect().adjusted(12, 12, -12, -12))
+        self._drop_hint.show()
+        self._drop_hint.raise_()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._drop_hint.isVisible():
+            QTimer.singleShot(0, self, self.show_drop_hint)
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
         self._drop_hint.hide()

@@ -1,0 +1,168 @@
+"""Draws every state of every page as a PNG, in both themes and two sizes, to be looked at.
+
+uv run tests/screens.py [FOLDER] [--only WORD]
+
+With SIGHTLINE_ASSETS a real clip is tracked by a real YOLO; without, the drawn example by the shipped network.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["SIGHTLINE_HOME"] = tempfile.mkdtemp(prefix="sightline-screens-")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from engine import runtime
+
+runtime.prepare()
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+
+from engine.errors import SightlineError
+from engine.job import Progress
+from gui import job, theme
+from gui.app import build
+from gui.notice import Action
+
+SIZES = ((1280, 800), (1920, 1080))
+
+
+class Screens:
+    """The window, driven from state to state."""
+
+    def __init__(self) -> None:
+        self.app, self.window = build()
+        self.page = self.window.pages["track"]
+        self.window.show()
+        self.assets = os.environ.get("SIGHTLINE_ASSETS", "")
+
+    def spin(self, seconds: float = 0.2, until: Callable[[], bool] = lambda: False) -> None:
+        """Let the window live for a while, or until something holds."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            self.app.processEvents()
+            time.sleep(0.004)
+
+    def states(self) -> Iterator[str]:
+        """Bring the window into one state after the other, and name it."""
+        page, window = self.page, self.window
+        yield "empty"
+        window.open_bar.address.setFocus()
+        yield "empty-address-focused"
+        window.show_drop_hint()
+        yield "empty-dropping"
+        window._drop_hint.hide()
+        window.open("/nowhere/street.mp4")
+        self.spin(5, lambda: bool(window.notices.texts()))
+        yield "missing-file"
+        window.notices.clear()
+        yield from self._page_cards()
+        if self.assets:
+            window.open(f"{self.assets}/video/TUD-Stadtmitte.mp4")
+            self.spin(8, lambda: page.info is not None and not page.slot.busy)
+            yield "no-network-yet"
+            page.controls.model.choose(f"{self.assets}/models/yolov8n.pt")
+        else:
+            window.open("example:crowd")
+        self.spin(120, lambda: page.frame is not None and page.index > 20 and len(page.frame.seen.tracks) > 3)
+        yield "tracking"
+        ids = page.frame.seen.tracks.ids.tolist()
+        page.choose_track(ids[0])
+        yield "track-chosen"
+        page.card.button.setChecked(True)
+        self.spin(1.5)
+        yield "track-focused"
+        page.card.button.setChecked(False)
+        page.choose_track(None)
+        page.play(on=False)
+        page.go_to(10)
+        self.spin(1)
+        yield "held-and-scrubbed-back"
+        page.picture.zoom(3.0, page.picture.to_view(300, 220))
+        yield "zoomed"
+        page.picture.fit()
+        window.toggle_form()
+        yield "form-hidden"
+        window.toggle_form()
+        row = job.Job(lambda: iter(()), "export")
+        window.job_bar.follow(row, "Export street_tracked.mp4")
+        row.progress.emit(Progress("Export street_tracked.mp4", 1110, 1790, "frames", 9.0))
+        yield "exporting"
+        row.finished.emit()
+        yield from self._notices()
+        page.controls.show_scores("HOTA 61.5 · IDF1 84.6 · MOTA 77.0 · 7 switches, over the first 179 frames")
+        yield "scored"
+        window.menu.popup(window.mapToGlobal(QPoint(64, 300)))
+        self.spin(0.3)
+        yield "menu"
+        window.menu.hide()
+        if not self.assets:
+            return
+        window.open(f"{self.assets}/images/pets.jpg")
+        self.spin(20, lambda: page.loaded is not None and len(page.history.frames) == 1)
+        yield "one-picture"
+
+    def _notices(self) -> Iterator[str]:
+        say = self.window.notices.say
+        say("OpenVINO could not load this network; torch runs it instead, more slowly.", "warning")
+        say("street_tracked.mp4 is written: 179 frames, H.264, in /home/you/Videos.")
+        self.window.notices.error(SightlineError("There is no camera 2 here; plug one in or choose another number."))
+        yield "notices"
+        self.window.notices.clear()
+        self.window.notices.error(RuntimeError("shape mismatch in layer 3"))
+        yield "defect"
+        self.window.notices.clear()
+        actions = [Action("Download 5.4 MB", lambda: None), Action("Choose a file …", lambda: None)]
+        say("YOLO11n is not on this machine yet. Its licence is AGPL-3.0.", "info", actions=actions)
+        yield "question"
+        self.window.notices.clear()
+
+    def _page_cards(self) -> Iterator[str]:
+        from engine.media.youtube import Entry, Page
+
+        source = self.page.source
+        address = "https://video.example/watch?v=1"
+        source._ask_how(address, Page(address, "A street in the rain", (1080, 720, 480, 360), 754.0), None)
+        yield "page-watch-or-download"
+        entries = tuple(Entry(f"Street {n}", 60.0 * n) for n in range(1, 6))
+        source._ask_entry(address, Page(address, "Streets of the world", entries=entries))
+        yield "page-with-several-videos"
+        self.page.show_empty()
+
+    def shoot(self, folder: Path, only: str) -> None:
+        """Save each state in both themes and sizes."""
+        for name in self.states():
+            if only not in name:
+                continue
+            for width, height in SIZES:
+                self.window.resize(width, height)
+                for look in theme.THEMES:
+                    self.window.set_theme(look)
+                    self.spin(0.25)
+                    self.window.grab().save(str(folder / f"{name}-{look}-{width}.png"))
+            print(name, flush=True)
+        QTest.keyClick(self.window, Qt.Key.Key_Escape)
+        self.window.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(tempfile.gettempdir()) / "sightline-screens")
+    parser.add_argument("--only", default="", help="only the states with this in their name")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    Screens().shoot(asked.folder, asked.only)
+    print(f"in {asked.folder}")
+    hanging = job.shutdown(5000)
+    sys.stdout.flush()
+    os._exit(1 if hanging else 0)
+
+
+if __name__ == "__main__":
+    main()
