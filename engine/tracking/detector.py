@@ -1,7 +1,11 @@
 """The detector: an Ultralytics YOLO, on a CPU through OpenVINO, on CUDA and MPS through torch."""
 
+import os
+import platform
+import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -10,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SightlineError
-from engine.job import Job, Notice, Progress
+from engine.job import Job, Notice, Progress, drive
 from engine.tracking.decode import Head, decode
 from engine.tracking.knobs import TrackKnobs
 from engine.tracking.letterbox import Letterbox
 from engine.tracking.types import Detections, Floats, Ints
-from engine.weights.load import NetworkInfo
+from engine.weights.load import NetworkInfo, YoloNetwork
 
 Image = NDArray[np.uint8]
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -28,9 +32,9 @@ class Run(Protocol):
     text: str
     fixed: tuple[int, int] | None
 
-    def prepare(self, outer: tuple[int, int]) -> None: ...
+    def prepare(self, outer: tuple[int, int], alone: bool) -> None: ...
 
-    def start(self, image: Image, box: Letterbox) -> Any: ...
+    def start(self, image: Image, box: Letterbox, alone: bool) -> Any: ...
 
     def wait(self, started: Any) -> Sequence[Floats]: ...
 
@@ -79,11 +83,17 @@ class Detector:
         Raises:
             SightlineError: `knobs.classes` names a class that the weights do not know.
         """
-        self.submit(image, knobs)
+        self.submit(image, knobs, alone=True)
         return self.collect()
 
-    def submit(self, image: Image, knobs: TrackKnobs) -> None:
+    def submit(self, image: Image, knobs: TrackKnobs, alone: bool = False) -> None:
         """Begin to look for things in a picture; at most `depth` pictures may be under way.
+
+        Args:
+            image: (H, W, 3) uint8, BGR; not kept.
+            knobs: as `detect`.
+            alone: it will be collected before another is submitted (a live source): it is ready sooner, but fewer
+                pictures are ready in a second.
 
         Raises:
             SightlineError: as `detect`.
@@ -93,7 +103,7 @@ class Detector:
         if len(self._under_way) >= self.depth:
             raise RuntimeError(f"{self.depth} pictures are under way: collect one first")
         box = self._letterbox(image.shape[0], image.shape[1], knobs.size)
-        self._under_way.append(_UnderWay(self._run.start(image, box), box, knobs))
+        self._under_way.append(_UnderWay(self._run.start(image, box, alone), box, knobs))
 
     def collect(self) -> Detections:
         """Wait for the picture that was submitted first, and give what is in it."""
@@ -103,9 +113,9 @@ class Detector:
         wanted = self.class_rows(knobs.classes)
         return decode(outputs, self._head, oldest.box, knobs.confidence, knobs.iou, wanted)
 
-    def prepare(self, width: int, height: int, knobs: TrackKnobs) -> None:
-        """Compile for pictures of this size now, so that the first one does not wait for it."""
-        self._run.prepare(self._letterbox(height, width, knobs.size).outer)
+    def prepare(self, width: int, height: int, knobs: TrackKnobs, alone: bool = False) -> None:
+        """Compile for pictures of this size now, so that the first one does not wait for it (about half a second)."""
+        self._run.prepare(self._letterbox(height, width, knobs.size).outer, alone)
 
     def class_rows(self, classes: tuple[str, ...]) -> Ints | None:
         """The indices of these class names; None for no name at all, which means every class.
@@ -156,32 +166,53 @@ def load_detector(weights: str | Path, device: str = "auto") -> Job[Detector]:
         SightlineError: the weights cannot be found or used, or there is no such device.
     """
     from engine.tracking import openvino_runtime as on_cpu
+    from engine.weights.exported import is_export, read_export
     from engine.weights.fetch import find_weights
+    from engine.weights.load import load_yolo, refuse_at_sight
 
     path = find_weights(weights)
     what = f"Loading {path.name}"
     yield Progress(what)
+    if is_export(path):
+        if device in ("cuda", "mps"):
+            raise SightlineError(
+                f"{path} is an export, which runs on the CPU alone: choose the device cpu, or a .pt file."
+            )
+        info, model = on_cpu.read_model(read_export(path))
+        return Detector(path, info, on_cpu.OpenVinoRun(model))
+    refuse_at_sight(path)
     where = choose_device(device)
-    yield Progress(what)
     if where == "cpu":
-        folder = on_cpu.kept_folder(path)
-        kept = on_cpu.read_kept(folder)
+        kept = on_cpu.read_kept(on_cpu.kept_folder(path))
         if kept is not None:
             return Detector(path, kept[0], on_cpu.OpenVinoRun(kept[1]))
-    from engine.tracking.torch_runtime import TorchRun
-    from engine.weights.load import load_yolo
-
+    yield Progress(what)
     network = load_yolo(path)
-    if where != "cpu":
-        return Detector(path, network.info, TorchRun(network, where))
-    yield Progress(f"Converting {path.name} for this CPU, once")
+    if where == "cpu":
+        return (yield from _on_cpu(path, network))
+    from engine.tracking.torch_runtime import TorchRun
+
+    return Detector(path, network.info, TorchRun(network, where))
+
+
+def _on_cpu(path: Path, network: YoloNetwork) -> Job[Detector]:
+    """Convert a network for OpenVINO and keep that; run it by torch where OpenVINO cannot."""
+    from engine.tracking import openvino_runtime as on_cpu
+    from engine.tracking.torch_runtime import TorchRun
+
+    what = f"Converting {path.name} for this CPU, once"
+    yield Progress(what)
     try:
-        model = on_cpu.convert(network)
+        with closing(on_cpu.convert(network)) as steps:
+            next(steps)
+            yield Progress(what)
+            model = drive(steps)
         run = on_cpu.OpenVinoRun(model)
-        run.prepare((384, 640))
+        run.prepare((384, 640), alone=False)
     except Exception as error:
         yield Notice(f"OpenVINO cannot run {path.name} ({_first_line(error)}); torch runs it, more slowly.")
         return Detector(path, network.info, TorchRun(network, "cpu"))
+    folder = on_cpu.kept_folder(path)
     try:
         on_cpu.keep(folder, network.info, model)
     except OSError as error:
@@ -200,7 +231,8 @@ def choose_device(device: str) -> str:
     """
     if device not in DEVICES:
         raise SightlineError(f"There is no device “{device}”: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}.")
-    if device == "cpu":
+    # torch takes seconds to import and is not wanted where no accelerator can be
+    if device == "cpu" or (device == "auto" and not _may_have_accelerator()):
         return "cpu"
     import torch
 
@@ -212,6 +244,15 @@ def choose_device(device: str) -> str:
         return "cpu"
     name = {"cuda": "NVIDIA graphics card that torch can use (cuda)", "mps": "Apple graphics processor (mps)"}[device]
     raise SightlineError(f"This machine has no {name}: choose the device cpu or auto.")
+
+
+def _may_have_accelerator() -> bool:
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "nvcuda.dll").exists()
+    # the driver's device, WSL's, and Jetson's
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu"))
 
 
 def _first_line(error: Exception) -> str:

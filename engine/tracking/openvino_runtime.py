@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import runtime
+from engine.errors import SightlineError
+from engine.job import Job
 from engine.tracking.letterbox import PADDING, Letterbox
 from engine.tracking.types import Floats
+from engine.weights.exported import Export
 from engine.weights.load import NetworkInfo, YoloNetwork, names_of
 
 Image = NDArray[np.uint8]
 _LAYOUT = 1
 """Raised when what is kept on disk changes."""
-_SHAPES_KEPT = 3
+_SHAPES_KEPT = 4
 
 
 def kept_folder(weights: Path) -> Path:
@@ -90,23 +93,62 @@ def _info_from(about: dict[str, Any]) -> NetworkInfo:
     return replace(info, names=names_of(info.names), keypoints=pair)
 
 
-def convert(network: YoloNetwork) -> Any:
-    """The OpenVINO model of a YOLO, for input of any height and width. Touches no network."""
+def convert(network: YoloNetwork) -> Job[Any]:
+    """The OpenVINO model of a YOLO, for input of any height and width; yields None between its steps."""
     import openvino
     import torch
 
     head = network.module.model[-1]
-    example = torch.zeros(1, 3, 384, 640)
+    # small, since torch prepares each layer for each shape, but with more than the 300 boxes that YOLO26 picks from
+    example = torch.zeros(1, 3, 128, 192)
     # anchors follow the input's shape instead of being remembered from the last one
     head.dynamic = True
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            network.module(example)
-            traced = torch.jit.trace(network.module, example, strict=False, check_trace=False)
+        with torch.no_grad():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                traced = torch.jit.trace(network.module, example, strict=False, check_trace=False)
+            yield None
             return openvino.convert_model(traced, input=[1, 3, -1, -1], example_input=example)
     finally:
         head.dynamic, head.shape = False, None
+
+
+def read_model(export: Export) -> tuple[NetworkInfo, Any]:
+    """An exported network: what is known of it, completed from the shapes of its outputs, and its OpenVINO model.
+
+    Raises:
+        SightlineError: it cannot be read, or its outputs are not those of a YOLO.
+    """
+    import openvino
+
+    try:
+        model = openvino.Core().read_model(export.file)
+    except RuntimeError:
+        raise SightlineError(
+            f"{export.file} is damaged or of a version that OpenVINO {version('openvino')} cannot read: "
+            "export it again."
+        ) from None
+    shapes = [[d.get_length() if d.is_static else -1 for d in out.get_partial_shape()] for out in model.outputs]
+    boxes = next((shape for shape in shapes if len(shape) == 3), None)
+    prototypes = next((shape for shape in shapes if len(shape) == 4), None)
+    inputs = model.inputs
+    if boxes is None or len(inputs) != 1 or len(inputs[0].get_partial_shape()) != 4:
+        raise SightlineError(f"{export.file} is not a YOLO network: its outputs have the shapes {shapes}.")
+    task = export.task or ("segment" if prototypes else "detect")
+    masks = prototypes[1] if prototypes and task == "segment" else 0
+    extra = masks + (export.keypoints[0] * export.keypoints[1] if export.keypoints and task == "pose" else 0)
+    names = export.names
+    end_to_end = boxes[2] == 6 + extra and boxes[1] != 4 + len(names or ()) + extra
+    if names is None:
+        # without names the classes are numbered; a network that gives final boxes does not tell how many there are
+        names = {i: f"class {i}" for i in range(80 if end_to_end else max(boxes[1] - 4 - extra, 0))}
+    if not end_to_end and (not names or boxes[1] != 4 + len(names) + extra):
+        raise SightlineError(
+            f"{export.file} is not a YOLO network for {len(names)} classes: its outputs have the shapes {shapes}."
+        )
+    keypoints = export.keypoints if task == "pose" else None
+    return NetworkInfo(task, names, export.stride, end_to_end, keypoints, masks), model
 
 
 @dataclass(slots=True)
@@ -118,41 +160,41 @@ class _Slot:
 
 @dataclass(slots=True)
 class _Compiled:
-    model: Any
     slots: list[_Slot]
     next: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    request: Any
-    slot: _Slot
 
 
 class OpenVinoRun:
     """One network on the CPU. Up to `depth` pictures may be under way; each shape of input is compiled once."""
 
-    depth = 2
-
     def __init__(self, model: Any) -> None:
         import openvino
 
+        # on two cores two pictures keep both busy while the reader works; with more, one more waits in line
+        self.depth = 2 if runtime.cores() <= 2 else 3
         self._core = openvino.Core()
         self._model = model
         shape = model.input(0).get_partial_shape()
         self.fixed: tuple[int, int] | None = None
         if shape.rank.is_static and len(shape) == 4 and shape[2].is_static and shape[3].is_static:
             self.fixed = (shape[2].get_length(), shape[3].get_length())
-        self._compiled: OrderedDict[tuple[int, int], _Compiled] = OrderedDict()
+        self._compiled: OrderedDict[tuple[int, int, bool], _Compiled] = OrderedDict()
         self.text = "OpenVINO, CPU"
 
-    def prepare(self, outer: tuple[int, int]) -> None:
+    def prepare(self, outer: tuple[int, int], alone: bool) -> None:
         """Compile for an input of (height, width), unless that was done."""
-        self._for_shape(outer)
+        self._for_shape(outer, alone)
 
-    def start(self, image: Image, box: Letterbox) -> _Started:
-        """Lay a picture into the next free input and begin to run the network on it."""
-        compiled = self._for_shape(box.outer)
+    def start(self, image: Image, box: Letterbox, alone: bool) -> Any:
+        """Lay a picture into the next free input and begin to run the network on it.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+            box: where it lies in the input.
+            alone: all cores work on this picture, which is ready sooner; else two pictures share them, and more of
+                them are ready in a second.
+        """
+        compiled = self._for_shape(box.outer, alone)
         slot = compiled.slots[compiled.next]
         compiled.next = (compiled.next + 1) % len(compiled.slots)
         if slot.box != box:
@@ -160,33 +202,35 @@ class OpenVinoRun:
             slot.box = box
         box.paste(image, slot.batch[0])
         slot.request.start_async()
-        return _Started(slot.request, slot)
+        return slot.request
 
-    def wait(self, started: _Started) -> Sequence[Floats]:
+    def wait(self, started: Any) -> Sequence[Floats]:
         """The outputs of what was started; valid until `depth` more are started."""
-        started.request.wait()
-        return [tensor.data for tensor in started.request.output_tensors]
+        started.wait()
+        return sorted((tensor.data for tensor in started.output_tensors), key=np.ndim)
 
     def close(self) -> None:
         """Let go of the network."""
         for compiled in self._compiled.values():
             for slot in compiled.slots:
+                # their buffers must outlive what still writes into them
                 slot.request.cancel()
+                slot.request.wait()
         self._compiled.clear()
         self._model = None
 
-    def _for_shape(self, outer: tuple[int, int]) -> _Compiled:
-        found = self._compiled.get(outer)
+    def _for_shape(self, outer: tuple[int, int], alone: bool) -> _Compiled:
+        key = (*outer, alone)
+        found = self._compiled.get(key)
         if found is not None:
-            self._compiled.move_to_end(outer)
+            self._compiled.move_to_end(key)
             return found
         while len(self._compiled) >= _SHAPES_KEPT:
             self._compiled.popitem(last=False)
-        found = self._compile(outer)
-        self._compiled[outer] = found
+        found = self._compiled[key] = self._compile(outer, alone)
         return found
 
-    def _compile(self, outer: tuple[int, int]) -> _Compiled:
+    def _compile(self, outer: tuple[int, int], alone: bool) -> _Compiled:
         import openvino
         from openvino.preprocess import ColorFormat, PrePostProcessor
 
@@ -200,9 +244,7 @@ class OpenVinoRun:
         model = steps.build()
         model.reshape([1, *outer, 3])
         compiled = self._core.compile_model(
-            model,
-            "CPU",
-            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": runtime.cores()},
+            model, "CPU", {"NUM_STREAMS": "1" if alone else "2", "INFERENCE_NUM_THREADS": runtime.cores()}
         )
         slots = []
         for _ in range(self.depth):
@@ -210,4 +252,4 @@ class OpenVinoRun:
             batch = np.full((1, *outer, 3), PADDING, np.uint8)
             request.set_input_tensor(openvino.Tensor(batch, shared_memory=True))
             slots.append(_Slot(request, batch))
-        return _Compiled(compiled, slots)
+        return _Compiled(slots)

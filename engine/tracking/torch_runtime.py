@@ -25,11 +25,11 @@ class TorchRun:
         self.text = f"torch, {'CPU' if device == 'cpu' else device}"
         self._buffers: dict[Letterbox, Image] = {}
 
-    def prepare(self, outer: tuple[int, int]) -> None:
+    def prepare(self, outer: tuple[int, int], alone: bool) -> None:
         """Nothing is compiled ahead."""
 
-    def start(self, image: Image, box: Letterbox) -> Sequence[Floats]:
-        """Run the network on a picture laid into its input."""
+    def start(self, image: Image, box: Letterbox, alone: bool) -> Sequence[Floats]:
+        """Run the network on a picture (H, W, 3) uint8, BGR, laid into its input; `alone` changes nothing here."""
         import torch
 
         if box not in self._buffers:

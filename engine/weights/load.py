@@ -75,7 +75,7 @@ def load_yolo(path: Path) -> YoloNetwork:
     Raises:
         SightlineError: the file is no such network, or would have to run code.
     """
-    _refuse_at_sight(path)
+    refuse_at_sight(path)
     checkpoint = _read_checkpoint(path)
     module: Any = checkpoint.get("ema") or checkpoint.get("model") if isinstance(checkpoint, dict) else None
     head = _head_of(path, checkpoint, module)
@@ -118,8 +118,12 @@ def refuse_task(path: Path, task: str) -> None:
         raise SightlineError(f"{path} is a network for the task “{task}”: it {what}; {_CHOOSE}.")
 
 
-def _refuse_at_sight(path: Path) -> None:
-    """What its first bytes show: a folder, an empty file, a web page, a text."""
+def refuse_at_sight(path: Path) -> None:
+    """Raise the sentence for what the first bytes show: an empty file, a web page, a text.
+
+    Raises:
+        SightlineError: it cannot be a .pt file.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(512)
