@@ -54,8 +54,8 @@ def watch(source, start=0):
     return numbers, notices
 
 
-def watch_until_it_is_given_up(source, then=lambda: None):
-    """(numbers that the frames show, texts of the notices, the error); `then` is called at each notice."""
+def watch_until_it_is_given_up(source):
+    """(numbers that the frames show, texts of the notices, the error)."""
     numbers, notices = [], []
 
     def look():
@@ -64,7 +64,6 @@ def watch_until_it_is_given_up(source, then=lambda: None):
                 numbers.append(number_in(event.image))
             elif isinstance(event, Notice):
                 notices.append(event.text)
-                then()
 
     with pytest.raises(SightlineError) as caught:
         look()
@@ -143,12 +142,10 @@ def test_hls_without_an_end_is_live_and_keeps_the_pace_of_the_broadcast(server, 
 def test_a_live_stream_that_stalls_is_connected_to_again_and_given_up_in_the_end(server, pieces):
     broadcast = Broadcast(pieces, server)
 
-    def leave():
-        # from the first reconnection on nobody is there
-        server.answers["/live/list.m3u8"].never = True
-
     with open_source(broadcast.address, patience=SHORT) as source:
-        numbers, notices, error = watch_until_it_is_given_up(source, leave)
+        # what was fetched is shown; from then on nobody is there
+        server.answers["/live/list.m3u8"].never = True
+        numbers, notices, error = watch_until_it_is_given_up(source)
     assert re.match(r"list.m3u8 has sent nothing for \d+ s, and did not come back after 2 tries: ", error)
     assert numbers[0] == 0
     assert notices == [
