@@ -21,7 +21,7 @@ from engine import runtime
 from engine.samples.pictures import training_pictures
 from engine.samples.sprites import KINDS
 
-SIZE = 320
+SIZE = 256
 
 # YOLOv8 with half of its n scale's width, and 8 instead of 16 steps for a side of a box: 0.9 million weights
 NETWORK: dict[str, Any] = {
@@ -102,17 +102,19 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=0.5, help="how long to train; the learning rate follows")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--start", type=Path, help="weights to go on from, e.g. resources/shapes.pt")
+    parser.add_argument("--data", type=Path, help="keep the drawn pictures here, and use what is there already")
     parser.add_argument("--out", type=Path, default=runtime.resources_folder() / "shapes.pt")
     chosen = parser.parse_args()
 
     runtime.prepare()
     os.environ.update(YOLO_VERBOSE="true", ULTRALYTICS_SAFE_LOAD="0")  # reads nothing but what it wrote itself
     with tempfile.TemporaryDirectory(prefix="shapes-") as name:
-        folder = Path(name)
-        print(f"Drawing {chosen.pictures} pictures", flush=True)
-        draw_part(folder, "train", chosen.pictures, chosen.seed + 1, SIZE)
-        draw_part(folder, "val", 300, chosen.seed + 2, SIZE)
+        folder = (chosen.data or Path(name)).resolve()
+        if not (folder / "images").exists():
+            print(f"Drawing {chosen.pictures} pictures", flush=True)
+            draw_part(folder, "train", chosen.pictures, chosen.seed + 1, SIZE)
+            draw_part(folder, "val", 300, chosen.seed + 2, SIZE)
         names = "".join(f"  {i}: {kind}\n" for i, kind in enumerate(KINDS))
         (folder / "shapes.yaml").write_text(f"path: {folder}\ntrain: images/train\nval: images/val\nnames:\n{names}")
 
@@ -125,11 +127,12 @@ def main() -> None:
         network = YOLO(str(chosen.start or folder / "yolov8n-shapes.yaml"), task="detect")
         network.train(
             data=str(folder / "shapes.yaml"), imgsz=SIZE, batch=16, time=chosen.hours, epochs=100, device="cpu",
-            workers=0, seed=chosen.seed, optimizer="AdamW", lr0=0.003, lrf=0.02, cos_lr=True, warmup_epochs=1.0,
+            workers=0, seed=chosen.seed, optimizer="AdamW", lr0=0.002 if chosen.start else 0.003, lrf=0.02,
+            cos_lr=True, warmup_epochs=1.0,
             mosaic=0.0, scale=0.4, translate=0.1, fliplr=0.5, hsv_h=0.01, hsv_s=0.3, hsv_v=0.25, erasing=0.0,
-            amp=False, val=False, plots=False, project=name, name="run", pretrained=False,
+            amp=False, val=False, plots=False, project=name, name="run", pretrained=chosen.start is not None,
         )  # fmt: skip
-        write_weights(folder / "run" / "weights" / "last.pt", chosen.out)
+        write_weights(Path(name) / "run" / "weights" / "last.pt", chosen.out)
         scores = YOLO(str(chosen.out)).val(data=str(folder / "shapes.yaml"), imgsz=SIZE, device="cpu", workers=0,
                                            plots=False, project=name, name="val")  # fmt: skip
         print(f"mAP50 {scores.box.map50:.3f}, mAP50-95 {scores.box.map:.3f}, {chosen.out.stat().st_size / 1e6:.2f} MB")
