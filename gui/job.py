@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
+from shiboken6 import isValid
 
 from engine.job import Notice, Progress
 
@@ -225,12 +226,15 @@ class JobSlot(QObject):
 
     def _passer(self, signal: str, number: int) -> Callable[[Any], None]:
         def pass_on(value: Any) -> None:
-            if number == self._number:
+            if number == self._number and isValid(self):
                 getattr(self, signal).emit(value)
 
         return pass_on
 
     def _ended(self, job: Job, number: int) -> None:
+        if not isValid(self):
+            # the page has gone while its job was ending
+            return
         if self.job is job:
             self.job = None
         waiting, self._waiting = self._waiting, None

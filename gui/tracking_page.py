@@ -252,7 +252,8 @@ class TrackingPage(Workspace):
         self.export.set_ready(live=info.live)
 
     def _progress(self, now: Progress) -> None:
-        if self.loaded is None:
+        # loading; or a stream that lets us wait
+        if self.loaded is None or (self.info is not None and self.info.live):
             self.state.emit(now.what, words.progress(now), True)
 
     def _failed(self, error: BaseException) -> None:

@@ -41,10 +41,21 @@ def page(window):
 
 @pytest.fixture
 def playing(window, page, qtbot):
-    """The example, being tracked as fast as it goes."""
+    """The example, being tracked as fast as it goes, after a click on its button."""
     page.timeline.rate.setCurrentIndex(page.timeline.rate.findData(0.0))
     QTest.mouseClick(page.empty.button("Try the example"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.frame is not None and len(page.frame.seen.tracks) >= 3, timeout=LONG)
+    return page
+
+
+@pytest.fixture
+def tracked(window, page, qtbot):
+    """A short drawn scene, tracked to its end."""
+    page.timeline.rate.setCurrentIndex(page.timeline.rate.findData(0.0))
+    window.open("example:look-alikes")
+    whole = lambda: page.info is not None and page.history.ranges() == [(0, page.info.frames - 1)]  # noqa: E731
+    qtbot.waitUntil(whole, timeout=2 * LONG)
+    qtbot.waitUntil(lambda: not page.timeline.playing, timeout=LONG)
     return page
 
 
@@ -187,21 +198,19 @@ def test_layers_switch_what_is_drawn(playing):
     assert len(page._marks) < before
 
 
-def test_the_end_is_said_and_play_begins_again(playing, qtbot):
-    page = playing
-    page.go_to(page.info.frames - 3)
-    page.play(on=True)
-    qtbot.waitUntil(lambda: page.index == page.info.frames - 1 and not page.timeline.playing, timeout=LONG)
+def test_the_end_is_said_and_play_begins_again(tracked, qtbot, window):
+    page = tracked
+    assert page.index == page.info.frames - 1
+    assert window.job_bar.state.text() == "At the end"
     page.play(on=True)
     qtbot.waitUntil(lambda: page.index < 20, timeout=LONG)
 
 
-def test_export_writes_video_and_mot_text_that_can_be_read(playing, qtbot, tmp_path):
+def test_export_writes_video_and_mot_text_that_can_be_read(tracked, qtbot, tmp_path):
     from engine.media.source import open_source
     from engine.tracking.score import read_mot
 
-    page = playing
-    qtbot.waitUntil(lambda: page.history.ranges() == [(0, page.info.frames - 1)], timeout=LONG)
+    page = tracked
     for name in ("out.txt", "out.mp4"):
         with qtbot.waitSignal(page.export.slot.returned, timeout=LONG):
             page.export.save(tmp_path / name)
@@ -222,12 +231,11 @@ def test_a_cancelled_export_leaves_nothing(playing, qtbot, tmp_path, window):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_scores_against_the_drawn_truth(playing, qtbot, tmp_path):
+def test_scores_against_the_drawn_truth(tracked, qtbot, tmp_path):
     from engine.tracking.example import example_truth
 
-    page = playing
-    example_truth("crowd", tmp_path / "gt.txt")
-    qtbot.waitUntil(lambda: page.history.ranges() == [(0, page.info.frames - 1)], timeout=LONG)
+    page = tracked
+    example_truth("look-alikes", tmp_path / "gt.txt")
     with qtbot.waitSignal(page.export.score_slot.returned, timeout=LONG):
         page.export.score(tmp_path / "gt.txt")
     assert "HOTA" in page.controls.scores.text()

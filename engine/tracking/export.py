@@ -158,6 +158,9 @@ def _write(job: Any, outputs: Outputs, title: str, frames: int | None) -> Job[in
             told = now
             left = (frames - done) * (now - begun) / done if frames else None
             yield Progress(title, done, frames, "frames", left)
+    if outputs.video is not None:
+        # played back before it gets its name
+        yield from outputs.video.finishing()
     return done
 
 
