@@ -213,8 +213,7 @@ class OpenVinoRun:
         """Let go of the network."""
         for compiled in self._compiled.values():
             for slot in compiled.slots:
-                # their buffers must outlive what still writes into them
-                slot.request.cancel()
+                # a buffer must outlive what still reads it
                 slot.request.wait()
         self._compiled.clear()
         self._model = None

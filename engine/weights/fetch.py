@@ -5,6 +5,7 @@ import errno
 import hashlib
 import http.client
 import json
+import math
 import os
 import time
 import urllib.error
@@ -139,7 +140,7 @@ def _download(card: Card, part: Path, patience_s: float) -> Job[None]:
                     )
                 first = have = item.begins_at
                 total, begun = item.total, time.monotonic()
-                note = {"address": card.address, "validator": item.validator}
+                note = {"address": card.address, "validator": item.validator, "total": total}
                 _note_of(part).write_text(json.dumps(note), encoding="utf-8")
                 file = stack.enter_context(part.open("ab" if have else "wb"))
             elif item is not None and file is not None:
@@ -182,8 +183,6 @@ def _network(card: Card, folder: Path, items: Iterator[Reply | bytes | None]) ->
     try:
         yield from items
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # the part that is here is no beginning of what is there
-            (folder / f"{card.file}.part").unlink(missing_ok=True)
         raise SightlineError(
             f"{host} answers {error.code} ({error.reason or 'error'}) for {card.file}: try again later, or {by_hand}."
         ) from None
@@ -213,7 +212,7 @@ def _resumable(part: Path, card: Card) -> tuple[int, str]:
     try:
         note = json.loads(_note_of(part).read_text(encoding="utf-8"))
         have = part.stat().st_size
-        if note["address"] == card.address and note["validator"] and have:
+        if note["address"] == card.address and note["validator"] and 0 < have < (note["total"] or math.inf):
             return have, str(note["validator"])
     except (OSError, ValueError, KeyError, TypeError):
         pass

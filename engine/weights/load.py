@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,16 +165,16 @@ def _read_checkpoint(path: Path) -> Any:
     except Exception:
         needed = []  # no archive of torch.save; the load below says so
     _refuse_globals(path, needed)
+    if _is_torchscript(path):
+        raise SightlineError(
+            f"{path} is a TorchScript archive; choose the .pt file that it was made from, or export it to ONNX."
+        )
     try:
         with _plain_name(path) as plain:
             return torch_safe_load(str(plain), safe_only=True)[0]
     except SightlineError:
         raise
     except Exception as error:
-        if "TorchScript" in str(error):
-            raise SightlineError(
-                f"{path} is a TorchScript archive; choose the .pt file that it was made from, or export it to ONNX."
-            ) from None
         if "references types outside" in str(error):
             raise SightlineError(
                 f"{path} was not opened because it asks for code that is not part of a YOLO network; "
@@ -187,6 +188,14 @@ def _read_checkpoint(path: Path) -> Any:
         raise SightlineError(
             f"{path} is damaged, incomplete or not a file of weights: fetch it again, or choose another file."
         ) from None
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _refuse_globals(path: Path, needed: list[str]) -> None:

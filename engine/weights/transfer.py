@@ -6,6 +6,7 @@ import queue
 import socket
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,6 +99,9 @@ class Transfer:
                         break
                     self._put(chunk)
             self._put(None)
+        except urllib.error.HTTPError as error:
+            error.close()
+            self._put(error)
         except Exception as error:
             self._put(error)
 
