@@ -83,6 +83,7 @@ class JobBar(QWidget):
         """Show a job's progress with a cancel button until it has finished."""
         row = _Row(job, title)
         self._row.addWidget(row)
+        row.show()
 
         def drop() -> None:
             row.hide()

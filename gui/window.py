@@ -228,8 +228,9 @@ class Window(QMainWindow):
         from engine.media.source import kind_of
 
         kind = kind_of(text)
-        if kind == "image" and self.pages[self.chosen.picture_page].takes(kind):
-            self.show_page(self.chosen.picture_page)
+        last = self.pages.get(self.chosen.picture_page)
+        if kind == "image" and last is not None and last.takes(kind):
+            self.show_page(last.key)
         elif not self.page.takes(kind):
             self.show_page(next((key for key, page in self.pages.items() if page.takes(kind)), self.page.key))
         if kind == "image":
@@ -327,7 +328,7 @@ class Window(QMainWindow):
             url = data.urls()[0]
             text = url.toLocalFile() or url.toString()
         elif data.hasText():
-            text = data.text().strip().splitlines()[0] if data.text().strip() else ""
+            text = next((line.strip() for line in data.text().splitlines() if line.strip()), "")
         if text:
             # after the drop has been answered: the other program waits for it
             QTimer.singleShot(0, self, lambda: self.open(text))
