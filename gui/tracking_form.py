@@ -10,7 +10,8 @@ from engine.tracking.draw import Layers
 from engine.tracking.history import Summary
 from engine.tracking.knobs import TrackKnobs
 from engine.tracking.trackers import TRACKERS
-from gui.form import Chips, Form, choice
+from gui.chips import Chips
+from gui.form import Form, choice
 from gui.models import ModelChoice
 
 TASKS = ("detect", "segment", "pose")

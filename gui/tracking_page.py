@@ -1,7 +1,6 @@
 """The page Track: open anything, see what moves outlined, numbered and followed, go back, save it."""
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, QTimer
@@ -9,7 +8,7 @@ from PySide6.QtGui import QAction, QPainter
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from engine.job import Progress
-from engine.knobs import Cell, knob
+from engine.knobs import Cell
 from engine.media.frame import SourceInfo
 from engine.tracking.draw import Layers, Mark, marks
 from engine.tracking.history import History, Summary
@@ -19,12 +18,12 @@ from engine.tracking.session import Loaded, Opened, watch
 from gui import words
 from gui.job import JobSlot
 from gui.marks import paint_marks
-from gui.picture import Rendered, View, render
 from gui.settings import Settings
 from gui.timeline import Timeline
 from gui.track_card import TrackCard
 from gui.tracking_export import TrackingExport
 from gui.tracking_form import TrackingForm
+from gui.tracking_parts import Request, Shown, TrackChoices, shown
 from gui.tracking_source import TrackingSource
 from gui.tracking_strip import TrackingStrip
 from gui.workspace import Workspace
@@ -34,42 +33,6 @@ EMPTY_MORE = (
     "A file, a folder of pictures, a camera, the screen or a stream: "
     "people, cars and more are outlined, numbered and followed."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TrackChoices:
-    """What was chosen on this page, beside the knobs."""
-
-    model: str = knob("yolo11n", "Model", group="Detect")
-    own_models: tuple[str, ...] = ()
-    tracker: str = knob("deepsort", "Tracker", group="Follow")
-    height: int = 720
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A frame with its picture as the view wants it."""
-
-    played: Played
-    rendered: Rendered
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is open: the text, and for a page the height and the entry of a playlist."""
-
-    text: str
-    height: int = 720
-    entry: int | None = None
-
-
-def shown(job: Generator[Any, None, Any], view: Cell[View]) -> Generator[Any, None, Any]:
-    """Resize each frame to the view on the worker's thread."""
-    try:
-        for event in job:
-            yield Shown(event, render(event.seen.image, view.value)) if isinstance(event, Played) else event
-    finally:
-        job.close()
 
 
 class TrackingPage(Workspace):

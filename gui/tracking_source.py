@@ -12,6 +12,7 @@ from gui import words
 from gui.form import choice
 from gui.job import Job, JobSlot
 from gui.notice import Action
+from gui.tracking_parts import Request
 
 if TYPE_CHECKING:
     from gui.tracking_page import TrackingPage
@@ -47,7 +48,6 @@ class TrackingSource(QObject):
     def open(self, text: str) -> None:
         """Open anything; an address of the web is looked up first, for it may be a page."""
         from engine.media.source import kind_of
-        from gui.tracking_page import Request
 
         self.looking.cancel()
         if kind_of(text) != "address":
@@ -70,8 +70,6 @@ class TrackingSource(QObject):
         self.page.state.emit("Ready", "", False)
 
     def _looked_up(self, result: Any) -> None:
-        from gui.tracking_page import Request
-
         text, entry, found = result
         self.page.state.emit("Ready", "", False)
         if found is None:
@@ -101,8 +99,6 @@ class TrackingSource(QObject):
 
     def _ask_how(self, asked: str, found: Any, entry: int | None) -> None:
         """A page: watch it at some height, or download it."""
-        from gui.tracking_page import Request
-
         title = found.title
         heights = list(found.heights)
         parts = ["live" if found.live else "", words.clock(found.duration_s) if found.duration_s else ""]

@@ -7,7 +7,8 @@ from PySide6.QtCore import Qt
 
 from engine.knobs import knob
 from engine.tracking.knobs import TrackKnobs
-from gui.form import Chips, Form, NumberRow
+from gui.chips import Chips
+from gui.form import Form, NumberRow
 
 
 @dataclass(frozen=True)
