@@ -242,9 +242,13 @@ class OpenVinoRun:
         steps.input(0).preprocess().convert_element_type(openvino.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
         model = steps.build()
         model.reshape([1, *outer, 3])
-        compiled = self._core.compile_model(
-            model, "CPU", {"NUM_STREAMS": "1" if alone else "2", "INFERENCE_NUM_THREADS": runtime.cores()}
-        )
+        options = {
+            "NUM_STREAMS": "1" if alone else "2",
+            "INFERENCE_NUM_THREADS": runtime.cores(),
+            # threads that stay on their core wait for whoever else works there: the tracker, the decoder
+            "ENABLE_CPU_PINNING": False,
+        }
+        compiled = self._core.compile_model(model, "CPU", options)
         slots = []
         for _ in range(self.depth):
             request = compiled.create_infer_request()
