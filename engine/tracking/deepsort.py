@@ -65,7 +65,7 @@ SIGHTLINE = Method(
 )
 """The default: what was measured to help."""
 
-_UNDECIDED = 0.05
+_UNDECIDED = 0.02
 """Two pairs whose colours differ by less than this are told apart by the network."""
 
 

@@ -71,8 +71,8 @@ def track(
 ) -> Job[TrackSummary]:
     """Follow what moves in a source; yields a `TrackedFrame` a frame and passes the source's `Notice`s on.
 
-    The tracker starts anew unless it is told not to, and its ids go on. The next picture is already with the detector while this one is
-    associated. What was opened is released on `close()`; the source stays open.
+    The tracker starts anew unless it is told not to, and its ids go on. The next picture is already with the detector
+    while this one is associated. What was opened is released on `close()`; the source stays open.
 
     Args:
         source: frames, and whether they are live.
