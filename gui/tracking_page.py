@@ -162,6 +162,7 @@ class TrackingPage(Workspace):
         self.summary = Summary(self.history, 0.0)
         self.choose_track(None)
         self.strip_view.clear()
+        self.controls.show_scores("")
         self.empty.hide()
         self._run(None)
 
@@ -187,7 +188,7 @@ class TrackingPage(Workspace):
             keep=64,
             newest=(Shown,),
         )
-        self.timeline.set_playing(self.playback.value.playing and weights is not None)
+        self.timeline.set_playing(self.playback.value.playing)
         self._tick.start()
 
     def _events(self, events: list[Any]) -> None:
@@ -212,7 +213,12 @@ class TrackingPage(Workspace):
         parts = [info.name, f"{info.width}×{info.height}", f"{info.fps:g} fps" if info.fps else ""]
         parts.append("live" if info.live else words.clock(info.duration_s) if info.duration_s else "")
         self.source_shown.emit(" · ".join(p for p in parts if p), info.text)
-        self.export.set_ready(live=info.live)
+        assert self.request is not None
+        without = self.source.weights_for(self.request.text) is None
+        self.export.set_ready(live=info.live, ready=not without)
+        if without:
+            self.source.offer()
+            self.state.emit("Shown without tracks: no network is here", "", False)
 
     def _progress(self, now: Progress) -> None:
         # loading; or a stream that lets us wait
@@ -230,10 +236,6 @@ class TrackingPage(Workspace):
     def _stopped(self) -> None:
         self.timeline.set_playing(False)
         self._refresh_strip()
-        if self.info is not None and self.loaded is None and self.request is not None:
-            if self.source.weights_for(self.request.text) is None:
-                self.source.offer()
-            self.state.emit("Shown without tracks: no network is chosen", "", False)
         if not self.slot.busy:
             self._tick.stop()
 

@@ -143,6 +143,14 @@ class _Player:
         while True:
             wanted = self.playback.value
             if self._settings_changed():
+                self.used = self.knobs.value
+                if self.last == 1:
+                    # one picture: look at it again
+                    self.close()
+                    self.history.forget_from(0)
+                    self.index = -1
+                    yield from self._next(replace(wanted, speed=0.0))
+                    continue
                 # what lies ahead was tracked with other settings; what was seen stays as it was
                 self.history.forget_from(self.index + 1)
                 if self.tracking is None:
@@ -160,10 +168,7 @@ class _Player:
                 yield from self._next(wanted)
 
     def _settings_changed(self) -> bool:
-        now = self.knobs.value
-        changed = replace(now, trail=self.used.trail) != self.used
-        self.used = now
-        return changed
+        return replace(self.knobs.value, trail=self.used.trail) != self.used
 
     def _end(self) -> Job[None]:
         self.close()
@@ -232,7 +237,8 @@ class _Player:
         if self.tracking is None:
             if self.tracker_next != index and self.tracker_next >= 0:
                 self.tracker_at(index)
-                yield Notice("New tracks start here: the frames in between were not followed.")
+                if self.last != 1:
+                    yield Notice("New tracks start here: the frames in between were not followed.")
             self.tracking = self.follow(index)
         for event in self.tracking:
             if isinstance(event, TrackedFrame):

@@ -1,19 +1,25 @@
 """One source being followed in the window: opened, its networks loaded, played, and closed on one thread."""
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from engine.errors import SightlineError
 from engine.job import Job, Progress
 from engine.knobs import Cell
-from engine.media.frame import Source, SourceInfo
+from engine.media.frame import Frame, Source, SourceInfo
 from engine.tracking.history import History
 from engine.tracking.knobs import TrackKnobs
 from engine.tracking.player import Playback, Played, play
 from engine.tracking.types import TrackedFrame, Tracks
+
+if TYPE_CHECKING:
+    from engine.tracking.detector import Detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def watch(
 
     Args:
         text: what `open_any` takes.
-        weights: of the detector; None shows the pictures without following anything.
+        weights: of the detector; None plays the pictures without following anything.
         tracker_name: a name of `trackers.TRACKERS`.
         knobs, playback: cells that the page replaces while it runs.
         history: to go on with; a new one if None.
@@ -95,6 +101,8 @@ def watch(
             seen = history.with_picture(first) or TrackedFrame(first.image, first.index, first.time_s, Tracks.none())
             yield Played(seen, tracked=first.index in history.frames, fresh=False)
         if weights is None:
+            # its own history: nothing has been tracked
+            yield from play(source, lambda index: _untracked(source, index), knobs, playback, History(LIVE_FRAMES))
             return
         follow, start_anew, loaded = yield from load_follow(stack, source, weights, tracker_name, knobs, device)
         yield loaded
@@ -138,10 +146,51 @@ def load_follow(
     embedder = None
     if tracker.needs_embeddings:
         embedder = yield from load_embedder(device)
-        stack.callback(embedder.close)
+
+    if source.info.frames == 1 and not source.info.live:
+        picture = _Picture(source, detector, knobs)
+        return picture.follow, lambda: None, Loaded(detector.names, detector.task, detector.runtime)
 
     def follow(index: int) -> Generator[Any, None, Any]:
         more: dict[str, Any] = {"anew": False, "stop": stop, "every_frame": every_frame}
         return track(source, detector, tracker, knobs, embedder=embedder, start=index, **more)
 
     return follow, tracker.start_anew, Loaded(detector.names, detector.task, detector.runtime)
+
+
+def _untracked(source: Source, start: int) -> Generator[Any, None, None]:
+    for event in source.frames(start):
+        yield (
+            TrackedFrame(event.image, event.index, event.time_s, Tracks.none()) if isinstance(event, Frame) else event
+        )
+
+
+class _Picture:
+    """One picture: each detection gets a number, since there is no next frame to confirm it in."""
+
+    def __init__(self, source: Source, detector: "Detector", knobs: Cell[TrackKnobs]) -> None:
+        self._source, self._detector, self._knobs = source, detector, knobs
+        self._given = 0
+
+    def follow(self, _index: int) -> Generator[Any, None, None]:
+        for event in self._source.frames():
+            if not isinstance(event, Frame):
+                yield event
+                continue
+            begun = time.perf_counter()
+            found = self._detector.detect(event.image, self._knobs.value)
+            ms = {"detect": 1e3 * (time.perf_counter() - begun)}
+            n = len(found)
+            tracks = Tracks(
+                ids=self._given + 1 + np.arange(n),
+                boxes=found.boxes,
+                confidences=found.confidences,
+                classes=found.classes,
+                ages=np.zeros(n, np.int64),
+                velocities=np.zeros((n, 2), np.float32),
+                rows=np.arange(n),
+                masks=found.masks,
+                keypoints=found.keypoints,
+            )
+            self._given += n
+            yield TrackedFrame(event.image, event.index, event.time_s, tracks, {}, ms)
