@@ -14,6 +14,8 @@ _VARIABLES = {
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",
     "KMP_BLOCKTIME": "0",
+    # numpy's products are small here; its threads spin for milliseconds beside those of OpenVINO and torch
+    "OPENBLAS_NUM_THREADS": "1",
 }
 _QT_VARIABLES_OF_CV2 = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
 

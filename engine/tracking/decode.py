@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.tracking.late_boxes import LateBoxes
 from engine.tracking.letterbox import Letterbox
 from engine.tracking.suppression import MOST, suppress
 from engine.tracking.types import Detections, Floats, Ints
@@ -23,6 +24,7 @@ class Head:
         end_to_end: rows are final (box, confidence, class, extra) and need no suppression, as in YOLO26.
         keypoints: (how many, numbers of each), or None.
         masks: whether the extra numbers are mask coefficients.
+        late: what works boxes out, where the network gives scores and features alone.
     """
 
     classes: int
@@ -30,6 +32,7 @@ class Head:
     end_to_end: bool = False
     keypoints: tuple[int, int] | None = None
     masks: bool = False
+    late: LateBoxes | None = None
 
 
 def decode(
@@ -44,7 +47,8 @@ def decode(
 
     Args:
         outputs: what the network gave: (1, 4 + classes + extra, n) with centre and size, or (1, n, 6 + extra) with
-            corners where it is end to end; and for masks (1, extra, h, w), the prototypes.
+            corners where it is end to end; and for masks (1, extra, h, w), the prototypes. With late boxes: (1, n)
+            the best score of each place, (1, classes, n) all scores, and of each level (1, h, w, channels) features.
         head: how that is laid out.
         box: how the picture lies in the network's input.
         confidence, iou: thresholds, 0..1.
@@ -53,7 +57,10 @@ def decode(
     Raises:
         ValueError: the outputs are not laid out as `head` says.
     """
-    rows, scores, kinds, extra = (_final if head.end_to_end else _raw)(outputs[0][0], head, confidence, wanted)
+    if head.late is not None:
+        rows, scores, kinds, extra = _late(outputs, head.late, confidence, wanted)
+    else:
+        rows, scores, kinds, extra = (_final if head.end_to_end else _raw)(outputs[0][0], head, confidence, wanted)
     if not head.end_to_end:
         keep = suppress(rows, scores, kinds, iou)
         rows, scores, kinds, extra = rows[keep], scores[keep], kinds[keep], extra[keep]
@@ -88,6 +95,19 @@ def _raw(
     half = few[:, 2:4] / 2
     corners = np.concatenate([few[:, :2] - half, few[:, :2] + half], axis=1)
     return corners, best[column], kinds.astype(np.int64, copy=False), few[:, 4 + head.classes :]
+
+
+def _late(
+    outputs: Sequence[Floats], late: LateBoxes, confidence: float, wanted: Ints | None
+) -> tuple[Floats, Floats, Ints, NDArray[Any]]:
+    best = outputs[0][0]
+    column = np.flatnonzero(best > confidence)
+    kinds = outputs[1][0][:, column].argmax(axis=0)
+    if wanted is not None:
+        chosen = np.isin(kinds, wanted)
+        kinds, column = kinds[chosen], column[chosen]
+    corners = late.boxes([feature[0] for feature in outputs[2:]], column)
+    return corners, best[column], kinds.astype(np.int64, copy=False), np.zeros((len(column), 0), np.float32)
 
 
 def _final(

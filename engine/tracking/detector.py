@@ -17,6 +17,7 @@ from engine.errors import SightlineError
 from engine.job import Job, Notice, Progress, drive
 from engine.tracking.decode import Head, decode
 from engine.tracking.knobs import TrackKnobs
+from engine.tracking.late_boxes import LateBoxes
 from engine.tracking.letterbox import Letterbox
 from engine.tracking.types import Detections, Floats, Ints
 from engine.weights.load import NetworkInfo, YoloNetwork
@@ -59,7 +60,7 @@ class Detector:
         depth: how many pictures may be under way between `submit` and `collect`.
     """
 
-    def __init__(self, weights: Path, info: NetworkInfo, run: Run) -> None:
+    def __init__(self, weights: Path, info: NetworkInfo, run: Run, late: LateBoxes | None = None) -> None:
         self.weights = weights
         self.names = info.names
         self.task = info.task
@@ -68,7 +69,7 @@ class Detector:
         self._info = info
         self._run = run
         self._head = Head(
-            len(info.names), info.extra, info.end_to_end, info.keypoints, masks=info.mask_coefficients > 0
+            len(info.names), info.extra, info.end_to_end, info.keypoints, masks=info.mask_coefficients > 0, late=late
         )
         self._under_way: deque[_UnderWay] = deque()
         self._wanted: tuple[tuple[str, ...], Ints | None] = ((), None)
@@ -178,14 +179,14 @@ def load_detector(weights: str | Path, device: str = "auto") -> Job[Detector]:
             raise SightlineError(
                 f"{path} is an export, which runs on the CPU alone: choose the device cpu, or a .pt file."
             )
-        info, model = on_cpu.read_model(read_export(path))
-        return Detector(path, info, on_cpu.OpenVinoRun(model))
+        exported = on_cpu.read_model(read_export(path))
+        return Detector(path, exported.info, on_cpu.OpenVinoRun(exported.model))
     refuse_at_sight(path)
     where = choose_device(device)
     if where == "cpu":
         kept = on_cpu.read_kept(on_cpu.kept_folder(path))
         if kept is not None:
-            return Detector(path, kept[0], on_cpu.OpenVinoRun(kept[1]))
+            return Detector(path, kept.info, on_cpu.OpenVinoRun(kept.model), kept.late)
     yield Progress(what)
     network = load_yolo(path)
     if where == "cpu":
@@ -206,21 +207,21 @@ def _on_cpu(path: Path, network: YoloNetwork) -> Job[Detector]:
         with closing(on_cpu.convert(network)) as steps:
             next(steps)
             yield Progress(what)
-            model = drive(steps)
-        run = on_cpu.OpenVinoRun(model)
+            converted = drive(steps)
+        run = on_cpu.OpenVinoRun(converted.model)
         run.prepare((384, 640), alone=False)
     except Exception as error:
         yield Notice(f"OpenVINO cannot run {path.name} ({_first_line(error)}); torch runs it, more slowly.")
         return Detector(path, network.info, TorchRun(network, "cpu"))
     folder = on_cpu.kept_folder(path)
     try:
-        on_cpu.keep(folder, network.info, model)
+        on_cpu.keep(folder, converted)
     except OSError as error:
         yield Notice(
             f"The converted network could not be kept in {folder.parent} ({_first_line(error)}); "
             "it will be converted again next time."
         )
-    return Detector(path, network.info, run)
+    return Detector(path, network.info, run, converted.late)
 
 
 def choose_device(device: str) -> str:

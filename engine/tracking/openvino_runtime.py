@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 from engine import runtime
 from engine.errors import SightlineError
 from engine.job import Job
+from engine.tracking.late_boxes import LateBoxes
 from engine.tracking.letterbox import PADDING, Letterbox
 from engine.tracking.types import Floats
 from engine.weights.exported import Export
 from engine.weights.load import NetworkInfo, YoloNetwork, names_of
 
 Image = NDArray[np.uint8]
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised when what is kept on disk changes."""
 _SHAPES_KEPT = 4
 
@@ -37,8 +39,23 @@ def kept_folder(weights: Path) -> Path:
     return runtime.weights_folder() / "openvino" / f"{weights.stem}-{digest[:16]}-{versions}"
 
 
-def read_kept(folder: Path) -> tuple[NetworkInfo, Any] | None:
-    """The kept network and its OpenVINO model; None where there is none, or it is damaged (it is then removed)."""
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A network for OpenVINO.
+
+    Attributes:
+        info: what is known of it.
+        model: the OpenVINO model, for input of any height and width.
+        late: what works its boxes out, where the model gives scores and features alone.
+    """
+
+    info: NetworkInfo
+    model: Any
+    late: LateBoxes | None = None
+
+
+def read_kept(folder: Path) -> Converted | None:
+    """The kept network; None where there is none, or it is damaged (it is then removed)."""
     import openvino
 
     try:
@@ -48,7 +65,11 @@ def read_kept(folder: Path) -> tuple[NetworkInfo, Any] | None:
                 if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                     raise ValueError(f"{name} is damaged")
         model = openvino.Core().read_model(folder / "network.xml")
-        return _info_from(about["network"]), model
+        late = None
+        if "boxes.npz" in about["sha256"]:
+            with np.load(folder / "boxes.npz", allow_pickle=False) as arrays:
+                late = LateBoxes.from_arrays(dict(arrays))
+        return Converted(_info_from(about["network"]), model, late)
     except FileNotFoundError:
         if not folder.exists():
             return None
@@ -58,7 +79,7 @@ def read_kept(folder: Path) -> tuple[NetworkInfo, Any] | None:
     return None
 
 
-def keep(folder: Path, info: NetworkInfo, model: Any) -> None:
+def keep(folder: Path, network: Converted) -> None:
     """Write a converted network beside its final place and rename it; a second process that was faster wins.
 
     Raises:
@@ -70,13 +91,14 @@ def keep(folder: Path, info: NetworkInfo, model: Any) -> None:
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
         try:
-            openvino.save_model(model, part / "network.xml", compress_to_fp16=False)
+            openvino.save_model(network.model, part / "network.xml", compress_to_fp16=False)
         except RuntimeError as error:  # how OpenVINO says that a disk is full
             raise OSError(str(error)) from None
-        digests = {
-            name: hashlib.sha256((part / name).read_bytes()).hexdigest() for name in ("network.xml", "network.bin")
-        }
-        about = {"network": asdict(info), "sha256": digests}
+        if network.late is not None:
+            arrays: dict[str, Any] = network.late.arrays()
+            np.savez(part / "boxes.npz", **arrays)
+        digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in part.iterdir()}
+        about = {"network": asdict(network.info), "sha256": digests}
         (part / "network.json").write_text(json.dumps(about), encoding="utf-8")
         try:
             part.rename(folder)
@@ -93,8 +115,8 @@ def _info_from(about: dict[str, Any]) -> NetworkInfo:
     return replace(info, names=names_of(info.names), keypoints=pair)
 
 
-def convert(network: YoloNetwork) -> Job[Any]:
-    """The OpenVINO model of a YOLO, for input of any height and width; yields None between its steps."""
+def convert(network: YoloNetwork) -> Job[Converted]:
+    """A YOLO for OpenVINO; yields None between its steps. Its boxes are worked out late where that is possible."""
     import openvino
     import torch
 
@@ -103,19 +125,32 @@ def convert(network: YoloNetwork) -> Job[Any]:
     example = torch.zeros(1, 3, 128, 192)
     # anchors follow the input's shape instead of being remembered from the last one
     head.dynamic = True
+    late = LateBoxes.of_head(head)
+    if late is not None:
+        head.forward = MethodType(_scores_and_features, head)
     try:
         with torch.no_grad():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 traced = torch.jit.trace(network.module, example, strict=False, check_trace=False)
             yield None
-            return openvino.convert_model(traced, input=[1, 3, -1, -1], example_input=example)
+            model = openvino.convert_model(traced, input=[1, 3, -1, -1], example_input=example)
+            return Converted(network.info, model, late)
     finally:
         head.dynamic, head.shape = False, None
+        vars(head).pop("forward", None)
 
 
-def read_model(export: Export) -> tuple[NetworkInfo, Any]:
-    """An exported network: what is known of it, completed from the shapes of its outputs, and its OpenVINO model.
+def _scores_and_features(head: Any, levels: list[Any]) -> tuple[Any, ...]:
+    """Instead of the forward step of a YOLO head: the best score of each place, all scores, and the features."""
+    import torch
+
+    scores = torch.cat([branch(level).flatten(2) for branch, level in zip(head.cv3, levels, strict=True)], 2).sigmoid()
+    return (scores.amax(1), scores, *(level.permute(0, 2, 3, 1) for level in levels))
+
+
+def read_model(export: Export) -> Converted:
+    """An exported network; what is known of it is completed from the shapes of its outputs.
 
     Raises:
         SightlineError: it cannot be read, or its outputs are not those of a YOLO.
@@ -148,7 +183,7 @@ def read_model(export: Export) -> tuple[NetworkInfo, Any]:
             f"{export.file} is not a YOLO network for {len(names)} classes: its outputs have the shapes {shapes}."
         )
     keypoints = export.keypoints if task == "pose" else None
-    return NetworkInfo(task, names, export.stride, end_to_end, keypoints, masks), model
+    return Converted(NetworkInfo(task, names, export.stride, end_to_end, keypoints, masks), model)
 
 
 @dataclass(slots=True)
