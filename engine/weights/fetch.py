@@ -151,7 +151,7 @@ def _download(card: Card, part: Path, patience_s: float) -> Job[None]:
                 told = now
                 speed = (have - first) / max(now - begun, 1e-3)
                 left_s = (total - have) / speed if total is not None and speed > 0 else None
-                yield Progress(what, have, total, "bytes", left_s)
+                yield Progress(what, have, total, "bytes", left_s, speed or None)
     if total is not None and have != total:
         raise SightlineError(
             f"The connection broke after {have:,} of {total:,} bytes of {card.file}: fetch it again to go on."
