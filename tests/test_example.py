@@ -68,26 +68,30 @@ def test_the_shipped_weights_know_what_is_drawn(detector: Detector):
     assert [detector.names[i] for i in range(len(detector.names))] == list(KINDS)
 
 
-@pytest.mark.parametrize("size", [640, 416])
-@pytest.mark.parametrize("name", example_names())
-def test_the_shipped_detector_finds_what_is_drawn(detector: Detector, name: str, size: int):
+@pytest.mark.parametrize(("size", "least"), [(640, 0.95), (416, 0.92)])
+def test_the_shipped_detector_finds_what_is_drawn(detector: Detector, size: int, least: float):
     """On scenes it never saw it finds nine of ten things that are well seen, and invents hardly any."""
-    found = wanted = invented = given = 0
-    for seed in (901, 902):
-        scene = example_scene(name, seed)
-        for index in range(15, scene.frames, 45):
-            truth = scene.truth(index)
-            seen = detector.detect(scene.draw(index), TrackKnobs(size=size))
-            overlap = iou(truth.boxes, seen.boxes) * (truth.classes[:, None] == seen.classes[None])
-            clear = truth.seen >= 0.5
-            wanted += int(clear.sum())
-            given += len(seen)
-            if len(seen):
-                found += int((overlap[clear].max(axis=1, initial=0) >= 0.5).sum())
-                invented += int((iou(truth.boxes, seen.boxes).max(axis=0, initial=0) < 0.3).sum())
-    assert wanted >= 20
-    assert found / wanted >= 0.9
-    assert invented / max(given, 1) <= 0.05
+    rows = []
+    for name in example_names():
+        found = wanted = invented = given = 0
+        for seed in (901, 902):
+            scene = example_scene(name, seed)
+            for index in range(15, scene.frames, 60):
+                truth = scene.truth(index)
+                seen = detector.detect(scene.draw(index), TrackKnobs(size=size))
+                overlap = iou(truth.boxes, seen.boxes)
+                same = overlap * (truth.classes[:, None] == seen.classes[None])
+                clear = truth.seen >= 0.5
+                wanted += int(clear.sum())
+                given += len(seen)
+                found += int((same[clear].max(axis=1, initial=0) >= 0.5).sum())
+                invented += int((overlap.max(axis=0, initial=0) < 0.3).sum())
+        assert wanted >= 15
+        assert found / wanted >= 0.85, name
+        rows.append((found, wanted, invented, given))
+    found, wanted, invented, given = np.sum(rows, axis=0)
+    assert found / wanted >= least
+    assert invented / given <= 0.05
 
 
 def test_the_shipped_detector_sees_nothing_where_nothing_is(detector: Detector):

@@ -82,7 +82,7 @@ def soft_shadow(width: int, height: int, strength: float = 0.42) -> Sprite:
     return Sprite(black, np.repeat(keep[:, :, None], 3, 2), solid, -width, -height, 0)
 
 
-sprite = lru_cache(maxsize=1024)(cut_out)
-"""`cut_out`, remembered: about 30 kB each for a figure of 100 pixels."""
+sprite = lru_cache(maxsize=2048)(cut_out)
+"""`cut_out`, remembered: about 30 kB each for a figure of 100 pixels, so at most some 60 MB."""
 shadow = lru_cache(maxsize=256)(soft_shadow)
 """`soft_shadow`, remembered."""
