@@ -3,8 +3,8 @@
 It draws its own pictures (engine/samples/pictures.py), trains a narrow YOLOv8 on them without any network, prints the
 mean average precision on pictures it never saw, and replaces resources/shapes.pt when the new one is whole.
 
-The shipped file was trained twice for half an hour on two busy cores: from nothing on pictures of 320 pixels with figures
-of every size, then with `--start` on 2,000 fresh ones (`--seed 100`) as they are drawn now.
+The shipped file was trained twice for half an hour on two busy cores: from nothing on pictures of 320 pixels with
+figures of every size, then with `--start` on 2,000 fresh ones (`--seed 100`) as they are drawn now.
 """
 
 import argparse
