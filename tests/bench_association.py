@@ -114,7 +114,7 @@ def beside_the_networks() -> None:
         def __init__(self) -> None:
             self.given, self.asked = 0, 0
 
-        def submit(self, _image, _knobs) -> None:
+        def submit(self, _image, _knobs, _alone=False) -> None:
             self.asked += 1
 
         def collect(self) -> Detections:

@@ -41,7 +41,7 @@ class Finder:
     def __init__(self, depth=2, slow_s=0.0):
         self.depth, self.slow_s, self.under_way, self.most, self.asked = depth, slow_s, [], 0, 0
 
-    def submit(self, image, knobs):
+    def submit(self, image, knobs, alone=False):
         self.under_way.append(self.asked)
         self.asked += 1
         self.most = max(self.most, len(self.under_way))
@@ -105,7 +105,7 @@ def test_closing_half_way_closes_the_source_and_empties_the_detector():
 
 def test_an_error_in_the_detector_closes_the_source():
     class Broken(Finder):
-        def submit(self, image, knobs):
+        def submit(self, image, knobs, alone=False):
             if self.asked == 4:
                 raise SightlineError("The weights know no class unicorn.")
             super().submit(image, knobs)

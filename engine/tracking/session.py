@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,11 @@ def watch(
             yield from play(source, lambda index: _untracked(source, index), knobs, playback, History(LIVE_FRAMES))
             return
         follow, start_anew, loaded = yield from load_follow(stack, source, weights, tracker_name, knobs, device)
+        known = {name.casefold() for name in loaded.names.values()}
+        classes = tuple(name for name in knobs.value.classes if name.casefold() in known)
+        if classes != knobs.value.classes:
+            # they were chosen for another network
+            knobs.value = replace(knobs.value, classes=classes)
         yield loaded
         yield from play(source, follow, knobs, playback, history, tracker_at=lambda _index: start_anew())
 
@@ -142,6 +147,9 @@ def load_follow(
         raise SightlineError("There is no network to find anything with; choose one under Model.")
     detector = yield from load_detector(weights, device)
     stack.callback(detector.close)
+    info, now = source.info, knobs.value
+    yield Progress(f"Compiling for {info.width}×{info.height}")
+    detector.prepare(info.width, info.height, now, alone=info.live)
     tracker = build_tracker(tracker_name)
     embedder = None
     if tracker.needs_embeddings:

@@ -26,7 +26,7 @@ class Finder(Protocol):
     @property
     def depth(self) -> int: ...
 
-    def submit(self, image: Image, knobs: TrackKnobs) -> None: ...
+    def submit(self, image: Image, knobs: TrackKnobs, alone: bool = False) -> None: ...
 
     def collect(self) -> Detections: ...
 
@@ -160,7 +160,8 @@ def _detected(frames: Iterator[Any], detector: Finder, knobs: Cell[TrackKnobs]) 
                 continue
             now = knobs.value
             begun = time.perf_counter()
-            detector.submit(event.frame.image, now)
+            # of a live source the picture is wanted sooner, of a file more of them a second
+            detector.submit(event.frame.image, now, event.due_s is not None)
             waiting.append((event, now, 1e3 * (time.perf_counter() - begun)))
             # a live picture is worth more now than a full pipe
             if len(waiting) > (0 if event.due_s is not None else detector.depth - 1):
