@@ -26,7 +26,7 @@ def main(words: list[str]) -> NoReturn:
         sys.exit(2)
     if sys.platform == "win32":
         # torch's libraries do not load once Qt's are there
-        import torch  # noqa: F401, TID253
+        import torch  # noqa: F401
     from gui.app import start
 
     start(words[0] if words else None)

@@ -1,4 +1,4 @@
-"""The series colours: the same for a track's box, row and trail, for a rule's curve and path, on screen and in files."""
+"""The series colours: the same for a track, a rule or a class, on screen and in files."""
 
 SERIES = ("#4c9ffe", "#ffb02e", "#3ecf8e", "#f472b6", "#a78bfa", "#f87171")
 """As "#rrggbb"; number n takes `SERIES[n % 6]`."""

@@ -162,7 +162,8 @@ def main() -> None:
     p99 = late[int(0.99 * len(late))]
     print(
         f"event loop while tracking 720p at {fps:.0f} fps, painted {painted / asked.seconds:.0f} times a second: "
-        f"late by {statistics.median(late):.1f} ms (median), {p99:.1f} ms (99th percentile; aim: 16), {late[-1]:.1f} ms (most)"
+        f"late by {statistics.median(late):.1f} ms (median), {p99:.1f} ms (99th percentile; aim: 16), "
+        f"{late[-1]:.1f} ms (most)"
     )
     times = cancelling()
     print(f"cancel: median {statistics.median(times) * 1e3:.0f} ms, most {max(times) * 1e3:.0f} ms (aim: 200)")

@@ -1,6 +1,7 @@
 """What was chosen is there again next time; a broken file costs nothing."""
 
 from gui.settings import Settings, WindowSettings
+
 from engine.tracking.knobs import TrackKnobs  # isort: skip
 
 

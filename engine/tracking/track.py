@@ -94,7 +94,7 @@ def track(
     run = _Run(tracker, embedder)
     begun = time.monotonic()
     with (
-        closing(_paced(source, start, stop, every_frame)) as frames,
+        closing(_paced(source, start, stop, every_frame, run)) as frames,
         closing(_detected(frames, detector, knobs)) as found,
     ):
         for event in found:
@@ -112,7 +112,9 @@ class _Timed:
     due_s: float | None
 
 
-def _paced(source: Source, start: int, stop: int | None, every_frame: bool | None) -> Generator[Any, None, None]:
+def _paced(
+    source: Source, start: int, stop: int | None, every_frame: bool | None, run: "_Run"
+) -> Generator[Any, None, None]:
     """Frames with what they cost; where frames may be dropped, only those that are not late.
 
     A live source drops by itself and numbers what it captured. A file that is to be seen live is held to its clock.
@@ -141,6 +143,8 @@ def _paced(source: Source, start: int, stop: int | None, every_frame: bool | Non
                 due_s = origin + event.time_s
                 if now > due_s + 1 / info.fps:
                     dropped += 1
+                    # also those after the last frame that is tracked
+                    run.dropped = dropped
                     last = event.index
                     continue
                 time.sleep(max(0.0, due_s - now))
@@ -190,7 +194,7 @@ class _Run:
         self._trails: dict[int, Floats] = {}
         self._last_seen: dict[int, int] = {}
         self._ids: set[int] = set()
-        self._frames = self._dropped = 0
+        self._frames = self.dropped = 0
         self._ms = dict.fromkeys(_STAGES, 0.0)
 
     def follow(self, timed: _Timed, knobs: TrackKnobs, found: Detections, detect_ms: float) -> TrackedFrame:
@@ -212,7 +216,7 @@ class _Run:
             "associate": 1e3 * (time.perf_counter() - embedded),
         }
         self._frames += 1
-        self._dropped = timed.dropped
+        self.dropped = max(self.dropped, timed.dropped)
         for stage, spent in ms.items():
             self._ms[stage] += spent
         late_ms = 0.0 if timed.due_s is None else max(0.0, 1e3 * (time.monotonic() - timed.due_s))
@@ -237,4 +241,4 @@ class _Run:
     def summary(self, seconds: float) -> TrackSummary:
         """What the run was."""
         each = {stage: spent / max(1, self._frames) for stage, spent in self._ms.items()}
-        return TrackSummary(self._frames, self._dropped, len(self._ids), seconds, each)
+        return TrackSummary(self._frames, self.dropped, len(self._ids), seconds, each)

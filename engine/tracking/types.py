@@ -22,7 +22,8 @@ class Detections:
     """What a detector found in one frame.
 
     Attributes:
-        boxes: (n, 4) float32, left, top, right, bottom in pixels of the full picture, inside it, right > left, bottom > top.
+        boxes: (n, 4) float32, left, top, right, bottom in pixels of the full picture; inside it, right > left,
+            bottom > top.
         confidences: (n,) float32, 0..1.
         classes: (n,) int64, indices into the detector's `names`.
         masks: n outlines, each (points, 2) float32 pixels, or None if the network has no masks.
