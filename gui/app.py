@@ -18,7 +18,7 @@ from gui.window import Window
 
 log = logging.getLogger("sightline")
 
-HEAVY = ("numpy", "cv2", "pyqtgraph", "torch", "torchvision", "openvino", "ultralytics")
+HEAVY = ("numpy", "cv2", "pyqtgraph", "scipy.optimize", "torch", "torchvision", "openvino", "ultralytics")
 """Imported in the background once the window is up, in this order, so that the first source opens sooner."""
 
 

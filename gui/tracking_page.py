@@ -285,7 +285,6 @@ class TrackingPage(Workspace):
         self._marks = self._make_marks()
         self.picture.show_picture(seen.image, event.rendered)
         self.timeline.show_position(seen.index, seen.time_s, self.history.ranges())
-        self.strip_view.mark(seen.time_s)
         if self.card.button.isChecked():
             self._follow_focus()
         self._place_card()
@@ -418,7 +417,7 @@ class TrackingPage(Workspace):
 
     def _refresh_strip(self) -> None:
         if self.info is not None and self.loaded is not None:
-            self.strip_view.refresh(self.summary, self.info, self.loaded.names, self.frame)
+            self.strip_view.refresh(self.summary, self.info, self.loaded.names, self.frame, whole=not self.slot.busy)
             self.controls.show_classes(self.summary)
 
     def remember_height(self, height: int) -> None:

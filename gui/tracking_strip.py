@@ -30,6 +30,7 @@ class TrackingStrip:
             strip.addWidget(cell, stretch)
         self._seen: deque[tuple[float, int]] = deque(maxlen=60)
         self._places: dict[int, int] = {}
+        self._new = self._turn = False
 
     def clear(self) -> None:
         """Another source."""
@@ -54,23 +55,38 @@ class TrackingStrip:
         took = now - self._seen[0][0]
         return (index - self._seen[0][1]) / took if took > 0.05 else 0.0
 
-    def mark(self, time_s: float) -> None:
-        """Where the picture is now."""
-        self.curves.mark(time_s)
+    def refresh(
+        self, summary: Summary, info: SourceInfo, names: dict[int, str], frame: Played | None, *, whole: bool = True
+    ) -> None:
+        """Take in what was tracked since the last time.
 
-    def refresh(self, summary: Summary, info: SourceInfo, names: dict[int, str], frame: Played | None) -> None:
-        """Take in what was tracked since the last time."""
-        if summary.update():
-            times, counts = summary.counts()
-            for number in counts:
-                # colours in the order in which the classes came into view
-                place = self._places.setdefault(number, len(self._places))
-                self.curves.draw(names.get(number, str(number)), times, counts[number], place)
-            if info.live:
-                last = float(times[-1]) if len(times) else 0.0
-                self.curves.span(max(0.0, last - LIVE_SPAN_S), max(last, 1.0))
-            else:
-                self.curves.span(0.0, info.duration_s or (float(np.max(times)) if len(times) else 1.0))
-        in_view = set(frame.seen.tracks.ids.tolist()) if frame is not None else set()
-        if summary.rows.keys() or self.table.rows.rows:
-            self.table.rows.show_rows(list(summary.rows.values()), in_view, names)
+        Args:
+            summary, info, names: of the source.
+            frame: that is shown.
+            whole: False brings the curve and the table up to date in turns: painting both at once would hold the event
+                loop for longer than a frame.
+        """
+        self._new = summary.update() or self._new
+        self._turn = not self._turn
+        if whole or self._turn:
+            if self._new:
+                self._new = False
+                self._draw(summary, info, names)
+            if frame is not None:
+                self.curves.mark(frame.seen.time_s)
+        if whole or not self._turn:
+            in_view = set(frame.seen.tracks.ids.tolist()) if frame is not None else set()
+            if summary.rows or self.table.rows.rows:
+                self.table.rows.show_rows(list(summary.rows.values()), in_view, names)
+
+    def _draw(self, summary: Summary, info: SourceInfo, names: dict[int, str]) -> None:
+        times, counts = summary.counts()
+        for number in counts:
+            # colours in the order in which the classes came into view
+            place = self._places.setdefault(number, len(self._places))
+            self.curves.draw(names.get(number, str(number)), times, counts[number], place)
+        if info.live:
+            last = float(times[-1]) if len(times) else 0.0
+            self.curves.span(max(0.0, last - LIVE_SPAN_S), max(last, 1.0))
+        else:
+            self.curves.span(0.0, info.duration_s or (float(np.max(times)) if len(times) else 1.0))

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,6 +29,9 @@ def assign(cost: Floats, limit: float) -> tuple[Ints, Ints]:
         cost: (n, m).
         limit: dearer pairs are no pairs.
     """
+    # half a second of imports: not before the first pair, so that the window is there sooner
+    from scipy.optimize import linear_sum_assignment
+
     if not cost.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     row, column = linear_sum_assignment(np.where(cost > limit, limit + 1e-5, cost))
