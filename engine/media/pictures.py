@@ -5,20 +5,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from engine import runtime
 from engine.errors import SightlineError
 from engine.job import Notice
 from engine.media.ahead import AheadSource, past_end
 from engine.media.frame import Frame, Image, SourceInfo
+from engine.media.pixels import decode_raw, to_image
 from engine.media.suffixes import PICTURE_SUFFIXES
-
-runtime.drop_qt_variables_of_cv2()
 
 _FOLDER_FPS = 25.0
 """A folder has no rate of its own; this is what most sequences of the tracking benchmarks were taken at."""
+_LARGEST_FILE = 2 << 30
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -27,41 +23,48 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
-def decode(data: bytes, name: str) -> Image:
+def decode(data: bytes, name: str, white: float | None = None) -> Image:
     """Decode a picture: 8 bits, BGR, upright (EXIF), without transparency.
+
+    Args:
+        data: the file.
+        name: what the file is called in a sentence.
+        white: the number that becomes 255 where there are more than 8 bits, see `engine.media.pixels.white_of`.
 
     Returns:
         (H, W, 3) uint8, BGR.
 
     Raises:
-        SightlineError: it is empty, damaged or no picture.
+        SightlineError: it is empty, damaged, no picture, or has more than 200 million pixels.
     """
-    if not data:
-        raise SightlineError(f"{name} is empty (0 bytes): copy it again.")
+    return to_image(decode_raw(data, name), white)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a picture file.
+
+    Raises:
+        SightlineError: it is missing, cannot be read, or is larger than any picture.
+    """
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise SightlineError(f"{name} cannot be read: it is damaged or no picture; try another copy.")
-    found: Image = image
-    return found
+        size = path.stat().st_size
+        if size > _LARGEST_FILE:
+            raise SightlineError(f"{path} has {size / 2**30:.1f} GiB, too much for one picture: choose another file.")
+        # not cv2.imread: it cannot open every name on Windows
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise SightlineError(f"There is no file {path}: check the name and the folder.") from None
+    except OSError as error:
+        raise SightlineError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
 
 
 def read_picture(path: Path) -> Image:
     """Read a picture file, see `decode`.
 
     Raises:
-        SightlineError: it is missing, empty, damaged or no picture.
+        SightlineError: it is missing, empty, damaged, no picture, or too large.
     """
-    try:
-        # not cv2.imread: it cannot open every name on Windows
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise SightlineError(f"There is no file {path}: check the name and the folder.") from None
-    except OSError as error:
-        raise SightlineError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
-    return decode(data, path.name)
+    return decode(read_bytes(path), path.name)
 
 
 class PictureSource(AheadSource):
