@@ -83,6 +83,13 @@ def downloads_folder() -> Path:
     return path
 
 
+def models_folder() -> Path:
+    """Where fitted models are kept."""
+    path = data_folder() / "models"
+    path.mkdir(exist_ok=True)
+    return path
+
+
 def resources_folder() -> Path:
     """The folder `resources/` of this checkout."""
     return Path(__file__).resolve().parent.parent / "resources"

@@ -1,0 +1,169 @@
+"""Which patches the memory bank keeps: the k-centre greedy choice, exact, and quick through lazy evaluation.
+
+Greedy: begin with one patch; again and again take the patch that lies farthest from all that were taken
+(Sener and Savarese, https://arxiv.org/abs/1708.00489; PatchCore, section 3.2, https://arxiv.org/abs/2106.08265).
+
+Written down, every choice compares all n patches with the newest centre, which is a walk through all of memory for each.
+But a patch's distance to its nearest centre only ever shrinks, so an old value is an upper bound. Here the patches with
+the largest bounds (a few thousand) are brought up to date, against all the centres they have missed, as one matrix
+product; choices are made among those alone, in cache, for as long as the farthest of them is farther than every bound
+outside. The choices are the same as if all had been compared. Distances that decide are differences squared and summed, as
+in anomalib, not differences of squares, so that the choices are its choices to the last index.
+"""
+
+import math
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.job import Job, Progress
+
+Array = NDArray[np.float32]
+_ROUND = 1024
+"""Patches that are brought up to date at once; 1024 x 128 float32 stay in a core's second-level cache."""
+_CHUNK = 256
+_TELL_S = 0.04
+
+
+def projection_size(patches: int, dimensions: int, wanted: int) -> int:
+    """How many dimensions the choice is made in; 0 means: in all of them, unprojected.
+
+    Args:
+        patches: how many there are.
+        dimensions: of a patch.
+        wanted: as `FitKnobs.projection`; 0 asks for the Johnson-Lindenstrauss bound at a distortion of 0.9, which is what
+            anomalib takes. Where that is no less than the patch already has, there is nothing to gain.
+    """
+    if wanted < 0:
+        return 0
+    bound = wanted or int(4 * math.log(max(2, patches)) / (0.9**2 / 2 - 0.9**3 / 3))
+    return bound if bound < dimensions else 0
+
+
+def projection_matrix(dimensions: int, into: int, seed: int) -> Array:
+    """A very sparse random projection (Li, Hastie and Church, KDD 2006), (dimensions, into) float32."""
+    random = np.random.default_rng(seed)
+    density = 1 / math.sqrt(dimensions)
+    signs = random.integers(0, 2, (dimensions, into)) * 2.0 - 1.0
+    kept = random.random((dimensions, into)) < density
+    return (signs * kept / math.sqrt(density * into)).astype(np.float32)
+
+
+def choosing(
+    patches: Array, count: int, *, first: int | None = None, projection: Array | None = None, seed: int = 0
+) -> Job[NDArray[np.int64]]:
+    """Choose `count` of the patches so that none is far from a chosen one; a job that yields `Progress`.
+
+    Args:
+        patches: (n, d) float32, contiguous.
+        count: how many to choose; fewer are chosen where all the others are copies of chosen ones.
+        first: the index to begin with; None draws one.
+        projection: (d, e) float32; the choice is made among `patches @ projection`.
+        seed: for `first`.
+
+    Returns:
+        (k,) int64, k <= count, in the order in which they were chosen.
+    """
+    import torch
+
+    points = torch.from_numpy(patches)
+    if projection is not None:
+        points = points @ torch.from_numpy(projection)
+    n = len(points)
+    count = min(count, n)
+    begin = int(np.random.default_rng(seed).integers(n)) if first is None else first
+    with torch.inference_mode():
+        chosen = yield from _greedy(points.contiguous(), count, begin)
+    return chosen
+
+
+def _greedy(points: Any, count: int, first: int) -> Generator[Progress, None, NDArray[np.int64]]:
+    import torch
+
+    n, _d = points.shape
+    # distances do not change when all points move together, and products of small numbers lose less
+    mean = points.mean(0)
+    chosen = [first]
+    centres = torch.empty((count, points.shape[1]), dtype=points.dtype)
+    centres[0] = points[first]
+    bound = torch.linalg.norm(points - points[first], dim=1) if n <= 4096 else _from_first(points, points[first])
+    seen = torch.ones(n, dtype=torch.int32)  # how many centres the bound takes into account
+    bound[first] = 0.0
+    size = min(_ROUND, n)
+    begun = told = time.monotonic()
+    while len(chosen) < count:
+        if size < n:
+            values, rows = bound.topk(size + 1, sorted=True)
+            outside, rows = float(values[-1]), rows[:-1]
+        else:
+            outside, rows = -1.0, torch.arange(n)
+        yield from _catch_up(points, mean, centres, len(chosen), bound, seen, rows)
+        rows = rows.sort().values  # of equal distances the first index wins, as in torch.max
+        near, own = points[rows], bound[rows]
+        taken = 0
+        while len(chosen) < count:
+            best, place = own.max(0)
+            farthest = float(best)
+            if farthest <= outside or farthest <= 0.0:
+                break
+            index = int(rows[place])
+            centres[len(chosen)] = near[place]
+            chosen.append(index)
+            taken += 1
+            if len(chosen) < count:
+                torch.minimum(own, torch.linalg.norm(near - near[place], dim=1), out=own)
+                own[place] = 0.0
+            now = time.monotonic()
+            if now - told > _TELL_S:
+                told = now
+                yield _progress(len(chosen), count, begun, now)
+        bound[rows] = own
+        seen[rows] = len(chosen)
+        if size >= n and taken == 0:
+            break  # all that are left are copies of chosen ones
+        # nothing could be taken: more share the top than were looked at
+        size = min(n, size * 2) if taken == 0 else max(min(_ROUND, n), size // 2)
+    return np.asarray(chosen, np.int64)
+
+
+def _from_first(points: Any, first: Any) -> Any:
+    """The distance of every point to the first centre, in pieces: no second copy of all points."""
+    import torch
+
+    return torch.cat([torch.linalg.norm(part - first, dim=1) for part in points.split(4096)])
+
+
+def _catch_up(
+    points: Any, mean: Any, centres: Any, known: int, bound: Any, seen: Any, rows: Any
+) -> Generator[Progress, None, None]:
+    """Bring the bounds of `rows` up to date with the first `known` centres."""
+    import torch
+
+    order = rows[seen[rows].sort().indices]
+    last = time.monotonic()
+    for part in order.split(_CHUNK):
+        since = int(seen[part[0]])
+        if since == known:
+            continue
+        missed = centres[since:known] - mean
+        near = points[part] - mean
+        # |x - c|^2 up to |x|^2, which is the same for every centre of a row: which centres are the nearest?
+        rough = torch.addmm(missed.square().sum(1), near, missed.T, alpha=-2)
+        several = min(2, known - since)
+        places = rough.topk(several, dim=1, largest=False).indices + since
+        # and then the distance itself, of the two that may be nearest, as the definition has it
+        exact = torch.linalg.norm(points[part].unsqueeze(1) - centres[places], dim=2)
+        bound[part] = torch.minimum(bound[part], exact.min(1).values)
+        seen[part] = known
+        now = time.monotonic()
+        if now - last > _TELL_S:
+            last = now
+            yield Progress("Choosing the patches to keep")
+
+
+def _progress(done: int, total: int, begun: float, now: float) -> Progress:
+    left = (total - done) * (now - begun) / max(1, done)
+    return Progress("Choosing the patches to keep", done, total, "patches", left)
