@@ -5,33 +5,26 @@ input its last line is the one sentence. Exit status: 0 done, 2 bad input, 130 i
 """
 
 import argparse
-import json
 import math
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from engine.commands_base import Parser, Show, add_command, fraction, positive, say, told
+from engine.commands_inspect import add_inspect, inspect
 from engine.errors import SightlineError
-from engine.job import Job, Notice, Progress, drive
+from engine.job import Job, Progress, drive
 
 VERSION = "0.1.0"
-_TELL_S = 5.0
-
-
-class _Parser(argparse.ArgumentParser):
-    """Bad arguments end in one sentence too."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SightlineError(f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` lists what can be given.")
 
 
 def main(words: Sequence[str]) -> int:
     """Run a command and return its exit status."""
-    show = _Show()
+    show = Show()
     try:
         asked = _parser().parse_args(words)
         _numbers(asked.seed)
@@ -53,19 +46,19 @@ def main(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="main.py",
         description="Sightline without a window. A first word that is no command is a source to open in the window.",
     )
     parser.add_argument("--version", action="version", version=f"Sightline {VERSION}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    track = _add(commands, "track", "follow what moves in a source")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    track = add_command(commands, "track", "follow what moves in a source")
     track.add_argument("source", metavar="SOURCE", help="file, folder, camera number, address, or example:crowd")
     track.add_argument("--weights", metavar="FILE|NAME", help="the detector (default yolo11n)")
     track.add_argument("--classes", metavar="A,B", default="", help="only these class names")
-    track.add_argument("--conf", type=_fraction, help="least confidence, 0..1 (default 0.25)")
-    track.add_argument("--iou", type=_fraction, help="overlap at which a weaker box goes, 0..1 (default 0.7)")
-    track.add_argument("--size", type=_positive, help="longer side that the network sees, pixels (default 640)")
+    track.add_argument("--conf", type=fraction, help="least confidence, 0..1 (default 0.25)")
+    track.add_argument("--iou", type=fraction, help="overlap at which a weaker box goes, 0..1 (default 0.7)")
+    track.add_argument("--size", type=positive, help="longer side that the network sees, pixels (default 640)")
     track.add_argument(
         "--tracker", choices=("deepsort", "reference", "bytetrack", "botsort"), default="deepsort",
         help="deepsort is Sightline's own, reference is deep-sort-realtime",
@@ -73,39 +66,19 @@ def _parser() -> argparse.ArgumentParser:
     pace = track.add_mutually_exclusive_group()
     pace.add_argument("--every-frame", action="store_true", help="never drop a frame")
     pace.add_argument("--live", action="store_true", help="keep to the source's own rate and drop what is late")
-    track.add_argument("--frames", type=_positive, metavar="N", help="stop after so many frames")
+    track.add_argument("--frames", type=positive, metavar="N", help="stop after so many frames")
     track.add_argument("--mot", type=Path, metavar="FILE", help="write the tracks as MOT text")
     track.add_argument("--save", type=Path, metavar="FILE.mp4", help="write annotated video")
     track.add_argument("--truth", type=Path, metavar="GT.txt", help="MOT ground truth to score against")
     track.add_argument("--no-draw", action="store_true", help="draw nothing")
-    download = _add(commands, "download", "fetch a video from a page or an address")
+    download = add_command(commands, "download", "fetch a video from a page or an address")
     download.add_argument("address", metavar="ADDRESS")
     download.add_argument("--height", default="best", metavar="best|1080|720", help="highest picture height to take")
-    download.add_argument("--entry", type=_positive, metavar="N", help="which entry of a playlist, from 1")
+    download.add_argument("--entry", type=positive, metavar="N", help="which entry of a playlist, from 1")
     download.add_argument("--out", type=Path, metavar="FOLDER", help="where to put it")
-    _add(commands, "doctor", "check what this machine has and lacks")
+    add_inspect(commands)
+    add_command(commands, "doctor", "check what this machine has and lacks")
     return parser
-
-
-def _add(commands: Any, name: str, what: str) -> Any:
-    parser = commands.add_parser(name, help=what, description=what.capitalize() + ".", prog=f"main.py {name}")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where networks run")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random")
-    return parser
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
-    return value
 
 
 def _numbers(seed: int) -> None:
@@ -117,57 +90,7 @@ def _numbers(seed: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-class _Show:
-    """Writes progress and notices to standard error: one moving line on a terminal, now and then a line in a file."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._open = False
-        self._told = 0.0
-        self._what = ""
-
-    def event(self, event: Any) -> None:
-        """Show a Progress or a Notice; anything else is left alone."""
-        if isinstance(event, Notice):
-            self.line(event.text)
-        elif isinstance(event, Progress):
-            now = time.monotonic()
-            if now - self._told < (0.1 if self._terminal else _TELL_S) and event.what == self._what:
-                return
-            self._told, self._what = now, event.what
-            share = f" {event.share * 100:.0f} %" if event.share is not None else ""
-            left = f", {event.left_s:.0f} s left" if event.left_s is not None else ""
-            text = f"{event.what}{share}{left}"
-            if self._terminal:
-                print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-                self._open = True
-            else:
-                print(text, file=sys.stderr, flush=True)
-
-    def line(self, text: str) -> None:
-        """A whole line."""
-        if self._open:
-            print(file=sys.stderr)
-            self._open = False
-        print(text, file=sys.stderr, flush=True)
-
-
-def say(result: dict[str, Any]) -> None:
-    """One result on standard output: JSON in a line, null for what is not a number."""
-    print(json.dumps(_plain(result), ensure_ascii=False, allow_nan=False), flush=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return str(value) if isinstance(value, Path) else value
-
-
-def _track(asked: argparse.Namespace, show: _Show) -> Job[None]:
+def _track(asked: argparse.Namespace, show: Show) -> Job[None]:
     from engine.knobs import Cell
     from engine.tracking.draw import Layers
     from engine.tracking.export import Outputs
@@ -189,11 +112,11 @@ def _track(asked: argparse.Namespace, show: _Show) -> Job[None]:
     every = True if asked.every_frame else False if asked.live else None
     with ExitStack() as stack:
         begun = time.monotonic()
-        source = stack.enter_context((yield from _told(opening_any(asked.source), show)))
+        source = stack.enter_context((yield from told(opening_any(asked.source), show)))
         weights = asked.weights or default_weights(asked.source)
         path = yield from _weights(weights, show)
         cell = Cell(knobs)
-        follow, _anew, loaded = yield from _told(
+        follow, _anew, loaded = yield from told(
             load_follow(stack, source, path, asked.tracker, cell, asked.device, stop=asked.frames, every_frame=every),
             show,
         )
@@ -234,7 +157,7 @@ def default_weights(source: str) -> str:
     return str(EXAMPLE_WEIGHTS) if source.startswith("example:") else "yolo11n"
 
 
-def _weights(name: str, show: _Show) -> Job[str]:
+def _weights(name: str, show: Show) -> Job[str]:
     """A file that is here; a known one that is not is fetched, and said."""
     from engine.weights.cards import find_card
     from engine.weights.fetch import fetch, locate
@@ -246,19 +169,7 @@ def _weights(name: str, show: _Show) -> Job[str]:
     if card is None:
         return name
     show.line(f"{card.title} is not here yet: fetching it from {card.address} ({card.licence}).")
-    return str((yield from _told(fetch(card), show)))
-
-
-def _told(job: Generator[Any, None, Any], show: _Show) -> Generator[Any, None, Any]:
-    """Pass a job on and show what it says."""
-    with closing(job):
-        while True:
-            try:
-                event = next(job)
-            except StopIteration as end:
-                return end.value
-            show.event(event)
-            yield event
+    return str((yield from told(fetch(card), show)))
 
 
 def _bare(seen: Any) -> Any:
@@ -314,14 +225,14 @@ class _Count:
         return Progress(f"Tracking {self._name}", self.frames, self._total, "frames", left)
 
 
-def _download(asked: argparse.Namespace, show: _Show) -> Job[None]:
+def _download(asked: argparse.Namespace, show: Show) -> Job[None]:
     from engine.media.youtube import download, downloads
 
     if asked.height != "best" and not asked.height.isdigit():
         raise SightlineError(f"{asked.height} is no height; give best or a number of pixels such as 720.")
     height = None if asked.height == "best" else int(asked.height)
     entry = None if asked.entry is None else asked.entry - 1
-    path = yield from _told(download(asked.address, height=height, folder=asked.out, entry=entry), show)
+    path = yield from told(download(asked.address, height=height, folder=asked.out, entry=entry), show)
     found = next(video for video in downloads() if video.path == path.absolute())
     say(
         {
@@ -331,7 +242,7 @@ def _download(asked: argparse.Namespace, show: _Show) -> Job[None]:
     )  # fmt: skip
 
 
-def _doctor(_asked: argparse.Namespace, _show: _Show) -> Job[None]:
+def _doctor(_asked: argparse.Namespace, _show: Show) -> Job[None]:
     from engine.doctor import examine
 
     for check in examine():
@@ -339,9 +250,10 @@ def _doctor(_asked: argparse.Namespace, _show: _Show) -> Job[None]:
         yield None
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace, _Show], Job[None]]] = {
+COMMANDS: dict[str, Callable[[argparse.Namespace, Show], Job[None]]] = {
     "track": _track,
     "download": _download,
+    "inspect": inspect,
     "doctor": _doctor,
 }
 """The commands by name; any other first word is a source."""
