@@ -1,7 +1,8 @@
 """The network whose features are compared, cut off after the last layer that is used.
 
-Steps 1 and 2 of PatchCore (section 3.1, https://arxiv.org/abs/2106.08265): features of intermediate layers, each averaged
-over its 3x3 neighbourhood, the coarser layers brought to the size of the finest, side by side: one vector a patch.
+Steps 1 and 2 of PatchCore (section 3.1, https://arxiv.org/abs/2106.08265): features of intermediate layers, each
+averaged over its 3x3 neighbourhood, the coarser layers brought to the size of the finest, side by side: one vector a
+patch.
 """
 
 import functools
@@ -38,7 +39,7 @@ class Backbone:
         name: of the network.
         layers: whose features are used, finest first.
         weights: what its weights are called.
-        module: torch module: (n, 3, H, W) float32 RGB 0..1 -> (n, h, w, d) float32.
+        module: torch module: (n, 3, H, W) float32 RGB 0..1 -> (n, h, w, d) float32; its `width` is d.
     """
 
     name: str
@@ -95,24 +96,25 @@ def patch_features(network: Any, name: str, layers: Sequence[str]) -> Any:
 
     known = dict(network.named_modules())
     unknown = [layer for layer in layers if layer not in known]
-    if unknown:
+    if unknown or not layers:
         some = ", ".join([key for key in known if key and key.count(".") < 2][:8])
-        raise SightlineError(f"{name} has no layer {', '.join(unknown)}; it has {some} and more.")
+        raise SightlineError(f"{name} has no layer {', '.join(unknown) or '“”'}; it has {some} and more.")
     try:
         cut = create_feature_extractor(network, list(layers)).eval()
+        with torch.no_grad():
+            tried = cut(torch.zeros(1, 3, 224, 224))
     except Exception:
         raise SightlineError(
             f"The layers {', '.join(layers)} cannot be taken out of {name}; choose others, or another backbone."
         ) from None
-    module = _module_class()(cut, layers)
-    module = module.eval()
+    module = _module_class()(cut, layers).eval()
     for parameter in module.parameters():
         parameter.requires_grad = False
-    with torch.no_grad():
-        tried = cut(torch.zeros(1, 3, 224, 224))
-    flat = [layer for layer in layers if tried[layer].ndim != 4]
+    # a square picture gives square maps, unless the channels come last (Swin)
+    flat = [layer for layer in layers if tried[layer].ndim != 4 or tried[layer].shape[2] != tried[layer].shape[3]]
     if flat:
         raise SightlineError(f"The layer {flat[0]} of {name} has no spatial extent; choose one before the pooling.")
+    module.width = sum(tried[layer].shape[1] for layer in layers)
     return module
 
 
@@ -123,7 +125,7 @@ def _module_class() -> Any:
     from torch import nn
     from torch.nn import functional as functions
 
-    class PatchFeatures(nn.Module):
+    class PatchFeatures(nn.Module):  # type: ignore[misc]
         """Normalise, run, average locally, stack."""
 
         mean: torch.Tensor

@@ -1,7 +1,7 @@
 """What raw scores mean: learned from good pictures alone, which the model has not seen, or as if it had not.
 
-PatchCore's bank holds the training pictures' own patches, so each is scored without those (leave one out). Other methods
-are calibrated on good pictures that were held back from training.
+PatchCore's bank holds the training pictures' own patches, so each is scored without those (leave one out). Other
+methods are calibrated on good pictures that were held back from training.
 """
 
 import time

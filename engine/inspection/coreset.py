@@ -3,12 +3,12 @@
 Greedy: begin with one patch; again and again take the patch that lies farthest from all that were taken
 (Sener and Savarese, https://arxiv.org/abs/1708.00489; PatchCore, section 3.2, https://arxiv.org/abs/2106.08265).
 
-Written down, every choice compares all n patches with the newest centre, which is a walk through all of memory for each.
-But a patch's distance to its nearest centre only ever shrinks, so an old value is an upper bound. Here the patches with
-the largest bounds (a few thousand) are brought up to date, against all the centres they have missed, as one matrix
-product; choices are made among those alone, in cache, for as long as the farthest of them is farther than every bound
-outside. The choices are the same as if all had been compared. Distances that decide are differences squared and summed, as
-in anomalib, not differences of squares, so that the choices are its choices to the last index.
+Written down, every choice compares all n patches with the newest centre, which is a walk through all of memory for
+each. But a patch's distance to its nearest centre only ever shrinks, so an old value is an upper bound. Here the
+patches with the largest bounds (a few thousand) are brought up to date, against all the centres they have missed, as
+one matrix product; choices are made among those alone, in cache, for as long as the farthest of them is farther than
+every bound outside. The choices are the same as if all had been compared. Distances that decide are differences squared
+and summed, as in anomalib, not differences of squares, so that the choices are its choices to the last index.
 """
 
 import math
@@ -25,6 +25,8 @@ Array = NDArray[np.float32]
 _ROUND = 1024
 """Patches that are brought up to date at once; 1024 x 128 float32 stay in a core's second-level cache."""
 _CHUNK = 256
+_ROUNDING = 16 * float(np.finfo(np.float32).eps)
+"""Of the squares that go into it, what a product of matrices may be wrong by."""
 _TELL_S = 0.04
 
 
@@ -34,8 +36,8 @@ def projection_size(patches: int, dimensions: int, wanted: int) -> int:
     Args:
         patches: how many there are.
         dimensions: of a patch.
-        wanted: as `FitKnobs.projection`; 0 asks for the Johnson-Lindenstrauss bound at a distortion of 0.9, which is what
-            anomalib takes. Where that is no less than the patch already has, there is nothing to gain.
+        wanted: as `FitKnobs.projection`; 0 asks for the Johnson-Lindenstrauss bound at a distortion of 0.9, which is
+            what anomalib takes. Where that is no less than the patch already has, there is nothing to gain.
     """
     if wanted < 0:
         return 0
@@ -100,7 +102,7 @@ def _greedy(points: Any, count: int, first: int) -> Generator[Progress, None, ND
             outside, rows = float(values[-1]), rows[:-1]
         else:
             outside, rows = -1.0, torch.arange(n)
-        yield from _catch_up(points, mean, centres, len(chosen), bound, seen, rows)
+        yield from _catch_up(points, mean, centres[: len(chosen)], count, bound, seen, rows)
         rows = rows.sort().values  # of equal distances the first index wins, as in torch.max
         near, own = points[rows], bound[rows]
         taken = 0
@@ -137,31 +139,36 @@ def _from_first(points: Any, first: Any) -> Any:
 
 
 def _catch_up(
-    points: Any, mean: Any, centres: Any, known: int, bound: Any, seen: Any, rows: Any
+    points: Any, mean: Any, centres: Any, count: int, bound: Any, seen: Any, rows: Any
 ) -> Generator[Progress, None, None]:
-    """Bring the bounds of `rows` up to date with the first `known` centres."""
+    """Bring the bounds of `rows` up to date with all `centres`."""
     import torch
 
+    known = len(centres)
     order = rows[seen[rows].sort().indices]
     last = time.monotonic()
     for part in order.split(_CHUNK):
         since = int(seen[part[0]])
         if since == known:
             continue
-        missed = centres[since:known] - mean
+        missed = centres[since:] - mean
+        squares = missed.square().sum(1)
         near = points[part] - mean
         # |x - c|^2 up to |x|^2, which is the same for every centre of a row: which centres are the nearest?
-        rough = torch.addmm(missed.square().sum(1), near, missed.T, alpha=-2)
-        several = min(2, known - since)
-        places = rough.topk(several, dim=1, largest=False).indices + since
+        rough, places = torch.addmm(squares, near, missed.T, alpha=-2).topk(min(3, known - since), largest=False)
         # and then the distance itself, of the two that may be nearest, as the definition has it
-        exact = torch.linalg.norm(points[part].unsqueeze(1) - centres[places], dim=2)
-        bound[part] = torch.minimum(bound[part], exact.min(1).values)
+        two = centres[places[:, :2] + since]
+        exact = torch.linalg.norm(points[part].unsqueeze(1) - two, dim=2).min(1).values
+        doubt = rough[:, -1] - rough[:, 0] <= _ROUNDING * (near.square().sum(1) + squares.max())
+        for row in doubt.nonzero().flatten().tolist() if known - since > 2 else ():
+            # rounding may have hidden the nearest behind two others (clusters far from the mean): all are compared
+            exact[row] = torch.linalg.norm(centres[since:] - points[part[row]], dim=1).min()
+        bound[part] = torch.minimum(bound[part], exact)
         seen[part] = known
         now = time.monotonic()
         if now - last > _TELL_S:
             last = now
-            yield Progress("Choosing the patches to keep")
+            yield Progress("Choosing the patches to keep", known, count, "patches")
 
 
 def _progress(done: int, total: int, begun: float, now: float) -> Progress:

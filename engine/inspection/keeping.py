@@ -8,6 +8,7 @@ MODEL/pictures/*.jpg    small copies of the training pictures that patches of th
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -28,8 +29,10 @@ from engine.inspection.runtime import pick_device
 from engine.inspection.scorer import Scorer
 from engine.inspection.types import Calibration
 from engine.job import Job, Progress
+from engine.weights.networks import read_tensors
 
 FORMAT = 1
+_MARK = "anomaly model"
 _CARD, _TENSORS, _PICTURES = "model.json", "model.safetensors", "pictures"
 _COPY_SIDE, _COPY_QUALITY = 512, 90
 
@@ -45,7 +48,7 @@ def save_model(model: FittedModel, folder: Path | None = None) -> Job[ModelCard]
         SightlineError: the folder cannot be written, the disk is full, or it holds something else.
     """
     target = (folder or _free(runtime.models_folder(), model.card.name)).expanduser()
-    if target.exists() and not (target / _CARD).is_file() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and not _ours(target) and (not target.is_dir() or any(target.iterdir())):
         raise SightlineError(f"{target} holds something else than a model: choose another name.")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -65,11 +68,18 @@ def save_model(model: FittedModel, folder: Path | None = None) -> Job[ModelCard]
 
 
 def _write(model: FittedModel, part: Path) -> Job[None]:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     yield Progress("Keeping the model")
     tensors = model.scorer.tensors()
-    save_file({name: value.contiguous() for name, value in tensors.items()}, part / _TENSORS)
+    try:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, part / _TENSORS)
+    except SafetensorError as error:
+        # a full disk reaches us as a text
+        code = re.search(r"os error (\d+)", str(error))
+        number = int(code[1]) if code else errno.EIO
+        raise OSError(number, os.strerror(number)) from None
     if isinstance(model.scorer, PatchCore):
         (part / _PICTURES).mkdir()
         shown = sorted(set(model.scorer.owners[:, 0].tolist()))
@@ -80,7 +90,7 @@ def _write(model: FittedModel, part: Path) -> Job[None]:
     card["calibration"] = asdict(model.card.calibration)
     whole = {
         "format": FORMAT,
-        "sightline": "anomaly model",
+        "sightline": _MARK,
         "sha256": _hash(part / _TENSORS),
         "card": card,
         "knobs": method_settings(model.card.knobs),
@@ -104,11 +114,14 @@ def _copy_picture(model: FittedModel, number: int, to: Path) -> None:
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _swap(part: Path, target: Path) -> None:
@@ -140,16 +153,19 @@ def open_model(folder: Path | str, device: str = "auto") -> Job[FittedModel]:
     folder = Path(folder).expanduser()
     whole = _read(folder)
     card = _card(folder, whole)
+    settings, sources = whole.get("scorer"), whole.get("sources")
+    if not isinstance(settings, dict) or not isinstance(sources, list):
+        raise SightlineError(f"{folder / _CARD} lacks entries: the model is damaged; fit it again.")
+    sources = [str(path) for path in sources]
     yield Progress(f"Opening {card.name}")
     tensors_file = folder / _TENSORS
     if not tensors_file.is_file() or _hash(tensors_file) != whole.get("sha256"):
         raise SightlineError(f"{folder} is damaged: {_TENSORS} is not the file that was kept; fit the model again.")
-    from safetensors.torch import load_file
-
-    tensors = load_file(tensors_file)
+    tensors = read_tensors(tensors_file)
     device = pick_device(device)
-    scorer: Scorer = yield from _scorer(card, whole["scorer"], tensors, device)
-    sources = [str(path) for path in whole.get("sources", [])]
+    scorer: Scorer = yield from _scorer(card, settings, tensors, device)
+    if isinstance(scorer, PatchCore) and not 0 <= scorer.owners[:, 0].min() <= scorer.owners[:, 0].max() < len(sources):
+        raise SightlineError(f"{folder} does not name the pictures of its memory bank: it is damaged; fit it again.")
     return FittedModel(card, scorer, Preparation(card.knobs), sources=sources, device=device)
 
 
@@ -166,14 +182,24 @@ def _scorer(card: ModelCard, settings: Mapping[str, Any], tensors: dict[str, Any
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder looks like a kept model; nothing is opened."""
-    return (folder / _CARD).is_file() and (folder / _TENSORS).is_file()
+    """Whether a folder is a kept model of Sightline's, of any version."""
+    return (folder / _TENSORS).is_file() and _ours(folder)
+
+
+def _ours(folder: Path) -> bool:
+    # other programs call their files model.json and model.safetensors too
+    try:
+        whole = json.loads((folder / _CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(whole, dict) and whole.get("sightline") == _MARK
 
 
 def models(folder: Path | None = None) -> list[ModelCard]:
     """The kept models in a folder, newest first; those that cannot be read are passed over."""
     found = []
-    for one in (folder or runtime.models_folder()).iterdir():
+    folder = folder or runtime.models_folder()
+    for one in folder.iterdir() if folder.is_dir() else ():
         if not one.name.startswith(".") and is_model(one):
             try:
                 found.append(_card(one, _read(one)))
@@ -214,6 +240,7 @@ def set_threshold(folder: Path, threshold: float) -> ModelCard:
 
 def _change(folder: Path, change: Callable[[dict[str, Any]], None]) -> ModelCard:
     whole = _read(folder)
+    _card(folder, whole)
     change(whole["card"])
     try:
         _write_json(folder / _CARD, whole)
@@ -242,9 +269,9 @@ def _read(folder: Path) -> dict[str, Any]:
         whole = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SightlineError(f"{folder} holds no fitted model: choose a folder with {_CARD}.") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise SightlineError(f"{path} cannot be read: the model is damaged; fit it again.") from None
-    if not isinstance(whole, dict) or whole.get("sightline") != "anomaly model":
+    if not isinstance(whole, dict) or whole.get("sightline") != _MARK:
         raise SightlineError(f"{folder} holds no model of Sightline's: choose another folder.")
     if whole.get("format") != FORMAT:
         raise SightlineError(
@@ -257,29 +284,55 @@ def _read(folder: Path) -> dict[str, Any]:
 def _card(folder: Path, whole: Mapping[str, Any]) -> ModelCard:
     try:
         card = dict(whole["card"])
-        known = {f.name: f for f in fields(FitKnobs)}
-        knobs = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in whole["knobs"].items()
-            if key in known
-        }
+        white = card["white"]
+        card |= {name: str(card[name]) for name in ("name", "method", "backbone", "category", "source", "fitted")}
+        card |= {name: int(card[name]) for name in ("pictures", "patches", "seed")}
         card |= {
-            "knobs": FitKnobs(**knobs),
+            "knobs": _knobs(whole["knobs"]),
             "calibration": Calibration(**{k: float(v) for k, v in card["calibration"].items()}),
-            "layers": tuple(card["layers"]),
-            "notes": tuple(card["notes"]),
+            "layers": tuple(str(layer) for layer in card["layers"]),
+            "notes": tuple(str(note) for note in card["notes"]),
+            "versions": {str(k): str(v) for k, v in card["versions"].items()},
             "threshold": float(card["threshold"]),
+            "fit_s": float(card["fit_s"]),
+            "white": None if white is None else float(white),
             "folder": folder,
         }
         made = ModelCard(**card)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise SightlineError(f"{folder / _CARD} lacks entries: the model is damaged; fit it again.") from None
+        numbers = [*asdict(made.calibration).values(), made.threshold, made.fit_s, 1.0 if white is None else made.white]
+        least = min(made.calibration.scale, made.calibration.map_scale, numbers[-1])
+        if not all(map(math.isfinite, numbers)) or least <= 0 or not 0 <= made.threshold <= 1:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        raise SightlineError(
+            f"{folder / _CARD} lacks entries or holds wrong ones: the model is damaged; fit it again."
+        ) from None
     return made
+
+
+def _knobs(values: Mapping[str, Any]) -> FitKnobs:
+    """The knobs of a card, each of its own kind; those that this version does not know are left out."""
+    if not isinstance(values, dict):
+        raise TypeError
+    usual = FitKnobs()
+    found: dict[str, Any] = {}
+    for name in [f.name for f in fields(FitKnobs) if f.name in values]:
+        kind, value = type(getattr(usual, name)), values[name]
+        value = tuple(value) if isinstance(value, list) else float(value) if kind is float else value
+        if type(value) is not kind:
+            raise TypeError
+        found[name] = value
+    knobs = FitKnobs(**found)
+    left, top, width, height = (float(share) for share in knobs.region)
+    inside = min(left, top) >= 0 and min(width, height) > 0 and max(left + width, top + height) < 1.001
+    if not (inside and 0 < knobs.size <= 8192 and min(knobs.crop, knobs.tile) >= 0):
+        raise ValueError
+    return knobs
 
 
 def _free(folder: Path, name: str) -> Path:
     """A folder name made of a model's name that is not taken yet."""
-    plain = re.sub(r"[^\w-]+", "-", name).strip("-").lower() or "model"
+    plain = re.sub(r"[^\w-]+", "-", name)[:60].strip("-").lower() or "model"
     for number in range(1, 10_000):
         path = folder / (plain if number == 1 else f"{plain}-{number}")
         if not path.exists():

@@ -1,7 +1,7 @@
 """How far patches are from the nearest patch of a memory bank: exact search, one matrix product after the other.
 
-|x - y|^2 = |x|^2 - 2 x.y + |y|^2. The bank is cut into pieces whose products stay in cache, and of each only the minimum is
-kept; only where a neighbour's place is wanted (one patch a picture) is it looked for.
+|x - y|^2 = |x|^2 - 2 x.y + |y|^2. The bank is cut into pieces whose products stay in cache, and of each only the
+minimum is kept; only where a neighbour's place is wanted (one patch a picture) is it looked for.
 """
 
 from typing import Any

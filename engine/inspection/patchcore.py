@@ -1,9 +1,9 @@
 """PatchCore: a picture is as abnormal as its strangest patch, compared with good patches.
 
-Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022, https://arxiv.org/abs/2106.08265. The steps
-are numbered as in the paper's sections: 3.1 locally aware patch features, 3.2 the coreset-reduced memory bank, 3.3
-detection. anomalib's model is the reference: given the same backbone, projection and first index this gives its coreset,
-its scores and its maps.
+Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022, https://arxiv.org/abs/2106.08265. The
+steps are numbered as in the paper's sections: 3.1 locally aware patch features, 3.2 the coreset-reduced memory bank,
+3.3 detection. anomalib's model is the reference: given the same backbone, projection and first index this gives its
+coreset, its scores and its maps.
 """
 
 import math
@@ -91,6 +91,8 @@ class PatchCore:
         patch = features[strangest]
         nearest = self.bank[int(self.nearest.neighbours(patch, 1, leave_out)[1][0])]  # m*
         around = self.nearest.neighbours(nearest, self.neighbours, leave_out)[1]  # N_b(m*), m* itself first
+        if len(around) == 1:
+            return largest  # a bank of one row has no neighbourhood: equation 7 would call every picture good
         apart = np.linalg.norm(self.bank[around] - patch, axis=1).astype(np.float64)
         shares = np.exp(apart - apart.max())
         return float((1 - shares[0] / shares.sum()) * largest)
@@ -146,11 +148,16 @@ def smooth_map(patches: Array, size: tuple[int, ...]) -> Array:
     """
     height, width = size
     # the index rule of torch's "nearest", which cv2.INTER_NEAREST does not follow when the sizes do not divide
-    rows = np.minimum((np.arange(height) * (patches.shape[0] / height)).astype(int), patches.shape[0] - 1)
-    columns = np.minimum((np.arange(width) * (patches.shape[1] / width)).astype(int), patches.shape[1] - 1)
+    rows, columns = _spread(patches.shape[0], height), _spread(patches.shape[1], width)
     spread = np.ascontiguousarray(patches[rows][:, columns])
     smoothed: Array = cv2.GaussianBlur(spread, (_REACH, _REACH), SIGMA, borderType=cv2.BORDER_REFLECT_101)
     return smoothed
+
+
+def _spread(patches: int, pixels: int) -> NDArray[np.int64]:
+    """Which patch each pixel belongs to; reckoned in float32, as torch does: 69 on 258 fall elsewhere in float64."""
+    step = np.float32(patches) / np.float32(pixels)
+    return np.minimum((np.arange(pixels, dtype=np.float32) * step).astype(np.int64), patches - 1)
 
 
 def fit_patchcore(pictures: PictureSet, knobs: FitKnobs, *, device: str, seed: int) -> Job[PatchCore]:
@@ -263,7 +270,11 @@ def load_patchcore(
         raise SightlineError("The model lacks parts of its memory bank: it is damaged; fit it again.") from None
     if bank.ndim != 2 or not len(bank) or owners.shape != (len(bank), 3) or not np.isfinite(bank).all():
         raise SightlineError("The model's memory bank is damaged: fit it again.")
+    if min(*grid, neighbours) < 1:
+        raise SightlineError("The model's settings are damaged: fit it again.")
     backbone = rebuild_backbone(name, layers, str(settings.get("weights", "")), own)
+    if bank.shape[1] != backbone.module.width:
+        raise SightlineError(f"The model's memory bank does not fit {name}: it is damaged; fit it again.")
     yield Progress("Preparing the network")
     network = run_on(backbone.module, device, precision)
     return PatchCore(
