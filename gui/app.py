@@ -15,6 +15,7 @@ from engine.job import Progress
 from gui import job, theme
 from gui.settings import Settings, WindowSettings
 from gui.window import Window
+from gui.workspace import LatePage, Workspace
 
 log = logging.getLogger("sightline")
 
@@ -59,6 +60,12 @@ def warm_up() -> Generator[Progress, None, None]:
     runtime.drop_qt_variables_of_cv2()
 
 
+def _inspect(settings: Settings) -> Workspace:
+    from gui.inspection_page import InspectionPage
+
+    return InspectionPage(settings, settings.load("window", WindowSettings()).device)
+
+
 def build(argv: Sequence[str] = ()) -> tuple[QApplication, Window]:
     """The application and its window, not yet shown."""
     existing = QApplication.instance()
@@ -68,9 +75,13 @@ def build(argv: Sequence[str] = ()) -> tuple[QApplication, Window]:
     settings = Settings()
     chosen = settings.load("window", WindowSettings())
     theme.apply(app, theme.wanted(chosen.theme))
+    from gui.inspection_routes import claims
     from gui.tracking_page import TrackingPage
 
-    window = Window([TrackingPage(settings, chosen.device)], settings)
+    inspect = LatePage(
+        "inspect", "Inspect", "inspect", lambda: _inspect(settings), takes=lambda _k: True, claims=claims
+    )
+    window = Window([TrackingPage(settings, chosen.device), inspect], settings)
     app.styleHints().colorSchemeChanged.connect(lambda _scheme: window.restyle())
     return app, window
 
@@ -86,6 +97,7 @@ def start(source: str | None = None) -> NoReturn:
         ready = job.Job(warm_up, "Getting ready")
         window.job_bar.follow(ready, "Getting ready")
         ready.failed.connect(window.notices.error)
+        ready.returned.connect(lambda _none: window.make_pages())
         ready.start()
         if source:
             window.open(source)

@@ -141,6 +141,10 @@ class Chips(QWidget):
             button.setChecked(name in chosen)
             button.blockSignals(False)
 
+    def names(self) -> tuple[str, ...]:
+        """All names, in the order shown."""
+        return tuple(self._names)
+
     def button(self, name: str) -> QPushButton:
         """The chip of this name."""
         return self._buttons[name]

@@ -4,9 +4,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui import theme
+
+_ROOM = 0.05
+"""Around 0..1, so that the numbers at both ends are not cut off."""
 
 
 class Curves(QWidget):
@@ -52,12 +57,12 @@ class Curves(QWidget):
         if name not in self._items:
             import pyqtgraph as pg
 
-            item = pg.PlotDataItem(pen=pg.mkPen(theme.series_text(number), width=1), connect="finite")
+            self._numbers[name] = number
+            item = pg.PlotDataItem(pen=self._pen(name), connect="finite")
             item.setDownsampling(auto=True, method="peak")
             item.setClipToView(True)
             plot.addItem(item)
             self._items[name] = item
-            self._numbers[name] = number
             self._write_legend()
         self._items[name].setData(x, y)
 
@@ -93,6 +98,11 @@ class Curves(QWidget):
     def _write_legend(self) -> None:
         parts = [f"<span style='color:{theme.series_text(n)}'>{name}</span>" for name, n in self._numbers.items()]
         self.legend.setText(" · ".join(parts[:6]) + (" …" if len(parts) > 6 else ""))
+
+    def _pen(self, name: str) -> Any:
+        import pyqtgraph as pg
+
+        return pg.mkPen(theme.series_text(self._numbers[name]), width=1)
 
     def _ready(self) -> Any:
         if self._plot is None:
@@ -130,6 +140,72 @@ class Curves(QWidget):
             axis.setTextPen(pg.mkPen(now.quiet))
         self._plot.showGrid(x=False, y=True, alpha=0.15)
         for name, item in self._items.items():
-            item.setPen(pg.mkPen(theme.series_text(self._numbers[name]), width=1))
+            item.setPen(self._pen(name))
         if self._cursor is not None:
             self._cursor.setPen(pg.mkPen(now.quiet, width=1))
+
+
+class RateCurves(Curves):
+    """Curves over 0..1 on both axes (ROC, precision and recall), one of them set off.
+
+    Args:
+        title: of the plot.
+        across, up: what the axes say.
+        chance: draw the diagonal of a coin.
+    """
+
+    def __init__(self, title: str, across: str, up: str, *, chance: bool = False) -> None:
+        super().__init__(title, "")
+        self._axes, self._chance, self._stressed = (across, up), chance, ""
+        self._diagonal: Any = None
+
+    def stress(self, name: str) -> None:
+        """Set this curve off from the others; "" sets none off."""
+        self._stressed = name
+        for one, item in self._items.items():
+            item.setPen(self._pen(one))
+            item.setZValue(1 if one == name else 0)
+
+    def _write_legend(self) -> None:
+        # the rows of the table have the same colours
+        self.legend.clear()
+
+    def _pen(self, name: str) -> Any:
+        import pyqtgraph as pg
+
+        colour = QColor(theme.series_text(self._numbers[name]))
+        if self._stressed and name != self._stressed:
+            colour.setAlphaF(0.45)
+        # a few hundred points: a broad pen costs nothing here
+        return pg.mkPen(colour, width=2 if name == self._stressed else 1)
+
+    def _ready(self) -> Any:
+        if self._plot is not None:
+            return self._plot
+        plot = super()._ready()
+        plot.disableAutoRange()
+        plot.getViewBox().setLimits(xMin=-_ROOM, xMax=1 + _ROOM, yMin=-_ROOM, yMax=1 + _ROOM)
+        plot.setRange(xRange=(0, 1), yRange=(0, 1), padding=_ROOM)
+        ticks = [[(0.0, "0"), (0.5, "0.5"), (1.0, "1")]]
+        for side, words in (("bottom", self._axes[0]), ("left", self._axes[1])):
+            axis = plot.getAxis(side)
+            axis.setTicks(ticks)
+            # it would leave out those at both ends
+            axis.setStyle(hideOverlappingLabels=False)
+            axis.setLabel(words, **{"font-size": "10px"})
+        plot.getAxis("left").setWidth(40)
+        plot.getAxis("bottom").setHeight(34)
+        if self._chance:
+            import pyqtgraph as pg
+
+            self._diagonal = pg.PlotDataItem([0, 1], [0, 1])
+            plot.addItem(self._diagonal)
+        self._colour()
+        return plot
+
+    def _colour(self) -> None:
+        super()._colour()
+        import pyqtgraph as pg
+
+        if self._diagonal is not None:
+            self._diagonal.setPen(pg.mkPen(theme.current().quiet, width=1, style=Qt.PenStyle.DotLine))

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPaintEvent, QWheelEvent
+from PySide6.QtGui import QPaintEvent, QPalette, QWheelEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -58,8 +58,14 @@ class _QuietCombo(QComboBox):
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
         option.currentText = self.currentData(SHORT) or option.currentText
+        if self.currentIndex() < 0:
+            option.currentText = self.placeholderText()
+            option.palette.setBrush(QPalette.ColorRole.ButtonText, option.palette.placeholderText())
+        room = self.width() - 36
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
@@ -69,7 +75,7 @@ class _QuietCombo(QComboBox):
 
 
 class NumberRow(QWidget):
-    """A slider and a field for one number; either moves the other.
+    """A slider and a field for one number; either moves the other. A share whose unit is "%" is shown in hundredths.
 
     Signals:
         changed(object): the new int or float.
@@ -81,6 +87,7 @@ class NumberRow(QWidget):
         super().__init__()
         self._whole = isinstance(value, int)
         self._step = info.step or (1 if self._whole else 0.01)
+        self._times = 100 if info.unit == "%" and not self._whole else 1
         low, high = float(info.low or 0), float(info.high if info.high is not None else 100)
         self.slider = _QuietSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(round(low / self._step), round(high / self._step))
@@ -94,15 +101,18 @@ class NumberRow(QWidget):
             self.field.setSingleStep(int(self._step))
         else:
             self.field = QDoubleSpinBox()
-            self.field.setDecimals(max(0, len(f"{self._step:g}".partition(".")[2])))
-            self.field.setRange(low, high)
-            self.field.setSingleStep(self._step)
+            shown = self._step * self._times
+            self.field.setDecimals(max(0, len(f"{shown:g}".partition(".")[2])))
+            self.field.setRange(low * self._times, high * self._times)
+            self.field.setSingleStep(shown)
+        if info.unit == "%":
+            self.field.setSuffix(" %")
         self.field.setFixedWidth(NUMBER_WIDTH)
         self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.field.setKeyboardTracking(False)
         self.field.setAccessibleName(f"{info.label}, number")
         self.field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        tip = f"{info.help}{f' In {info.unit}.' if info.unit else ''}"
+        tip = f"{info.help}{f' In {info.unit}.' if info.unit not in ('', '%') else ''}"
         self.slider.setToolTip(tip)
         self.field.setToolTip(tip)
         row = QHBoxLayout(self)
@@ -116,11 +126,12 @@ class NumberRow(QWidget):
 
     def value(self) -> Any:
         """The number as it stands."""
-        return self.field.value()
+        value = self.field.value()
+        return value if self._times == 1 else round(value / self._times, 6)
 
     def set_value(self, value: float) -> None:
         """Show another number; emits nothing."""
-        for widget, shown in ((self.slider, round(value / self._step)), (self.field, value)):
+        for widget, shown in ((self.slider, round(value / self._step)), (self.field, value * self._times)):
             widget.blockSignals(True)
             widget.setValue(shown)  # type: ignore[arg-type]
             widget.blockSignals(False)
@@ -131,7 +142,7 @@ class NumberRow(QWidget):
         self.changed.emit(self.value())
 
     def _typed(self, value: float) -> None:
-        self.set_value(value)
+        self.set_value(value if self._times == 1 else value / self._times)
         self.changed.emit(self.value())
 
 
@@ -142,6 +153,8 @@ def choice(label: str, values: Sequence[Any], words: Sequence[str], value: Any, 
     box.setToolTip(tip)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    # it takes the room there is: what does not fit is cut
+    box.setMinimumWidth(48)
     for one, word in zip(values, words, strict=True):
         box.addItem(word, one)
     box.setCurrentIndex(max(0, box.findData(value)))
@@ -203,6 +216,7 @@ class Form(QWidget):
         super().__init__()
         self._value = value
         self._controls: dict[str, QWidget] = {}
+        self._labels: dict[str, QLabel] = {}
         self._groups: dict[str, Group] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -222,6 +236,12 @@ class Form(QWidget):
     def control(self, name: str) -> Any:
         """The control of a field."""
         return self._controls[name]
+
+    def show_field(self, name: str, on: bool) -> None:
+        """Show a field's row, or hide it where it does not apply."""
+        self._controls[name].setVisible(on)
+        if name in self._labels:
+            self._labels[name].setVisible(on)
 
     def value(self) -> Any:
         """The settings as they stand."""
@@ -250,7 +270,7 @@ class Form(QWidget):
             words = info.words or tuple(f"{c}{f' {info.unit}' if info.unit else ''}" for c in info.choices)
             control = choice(info.label, info.choices, words, value, info.help)
             control.currentIndexChanged.connect(lambda _i, box=control: self._set(name, box.currentData()))
-            group.add_row(info.label, control)
+            self._labels[name] = group.add_row(info.label, control)
         elif isinstance(value, bool):
             control = QCheckBox(info.label)
             control.setChecked(value)
@@ -266,7 +286,7 @@ class Form(QWidget):
         else:
             control = NumberRow(info, value)
             control.changed.connect(lambda number: self._set(name, number))
-            group.add_row(info.label, control)
+            self._labels[name] = group.add_row(info.label, control)
         self._controls[name] = control
 
     def set_field(self, name: str, new: Any) -> None:

@@ -6,7 +6,7 @@ resize) is rendered here.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,16 @@ def to_qimage(pixels: Image) -> QImage:
     return QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)
 
 
+def to_overlay(pixels: Image) -> QImage:
+    """Something to be painted over a picture, wrapped without a copy.
+
+    Args:
+        pixels: (h, w, 4) uint8, BGRA with the colours already multiplied by alpha; may go on being painted into.
+    """
+    height, width = pixels.shape[:2]
+    return QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_ARGB32_Premultiplied)
+
+
 def to_array(image: QImage) -> Image:
     """(H, W, 3) uint8 BGR from any QImage (a pasted picture)."""
     image = image.convertToFormat(QImage.Format.Format_RGB32)
@@ -105,10 +115,29 @@ def to_array(image: QImage) -> Image:
     return rows[:, : image.width(), :3].copy()
 
 
+class Tool(Protocol):
+    """What the left and the right button do while it is chosen; the middle button pans, the wheel zooms as ever.
+
+    Points are picture points; `event` says which button and which keys.
+    """
+
+    cursor: Qt.CursorShape
+
+    def press(self, view: "PictureView", at: QPointF, event: QMouseEvent) -> None: ...
+
+    def drag(self, view: "PictureView", at: QPointF, event: QMouseEvent) -> None: ...
+
+    def release(self, view: "PictureView", at: QPointF, event: QMouseEvent) -> None: ...
+
+    def turn(self, view: "PictureView", steps: float) -> None:
+        """The wheel was turned with Ctrl held."""
+
+
 class PictureView(QWidget):
     """Shows one picture and what is painted over it.
 
-    Wheel zooms to the cursor, dragging pans, a double click changes between fit and 1:1.
+    Wheel zooms to the cursor, dragging pans, a double click changes between fit and 1:1. While `tool` is set, the left
+    and the right button belong to it.
 
     Signals:
         view_changed(): zoom, pan or size changed; `view()` says what is wanted now.
@@ -123,6 +152,7 @@ class PictureView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.overlay: Callable[[QPainter, PictureView], None] | None = None
+        self._tool: Tool | None = None
         self._image: Image | None = None
         self._rendered: Rendered | None = None
         self._shown: QImage | None = None
@@ -166,6 +196,24 @@ class PictureView(QWidget):
         self._rendered = rendered or render(self._image, self.view())
         self._shown = to_qimage(self._rendered.pixels)
         self.update()
+
+    @property
+    def tool(self) -> Tool | None:
+        """What the mouse does here instead of panning and clicking."""
+        return self._tool
+
+    @tool.setter
+    def tool(self, tool: Tool | None) -> None:
+        self._tool = tool
+        self._pressed = None
+        self._rest()
+        self.update()
+
+    def _rest(self) -> None:
+        if self._tool is None:
+            self.unsetCursor()
+        else:
+            self.setCursor(self._tool.cursor)
 
     # -- where a picture point is
 
@@ -245,6 +293,12 @@ class PictureView(QWidget):
             self._keep_inside()
             self._moved()
 
+    def look_as(self, other: "PictureView") -> None:
+        """See what another view of a picture of the same size sees, at the same scale; emits nothing."""
+        if (self._scale, self._centre) != (other._scale, other._centre):
+            self._scale, self._centre = other._scale, other._centre
+            self._use(None)
+
     def _keep_inside(self) -> None:
         assert self._image is not None
         height, width = self._image.shape[:2]
@@ -278,15 +332,30 @@ class PictureView(QWidget):
         super().changeEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
+        if self._tool is not None and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._tool.turn(self, event.angleDelta().y() / 120)
+            event.accept()
+            return
         self.zoom(1.0015 ** event.angleDelta().y(), event.position())
         event.accept()
 
+    def _of_tool(self, event: QMouseEvent) -> bool:
+        """Whether the tool takes this; the middle button stays for panning."""
+        panning = (event.button() | event.buttons()) & Qt.MouseButton.MiddleButton
+        return self._tool is not None and self._image is not None and not panning
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        if self._of_tool(event):
+            self._tool.press(self, self.to_picture(event.position()), event)
+            return
         if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             self._pressed, self._dragged = event.position(), False
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         where = event.position()
+        if self._of_tool(event):
+            self._tool.drag(self, self.to_picture(where), event)
+            return
         if self._pressed is not None and event.buttons():
             moved = where - self._pressed
             if self._dragged or moved.manhattanLength() > 4:
@@ -299,12 +368,18 @@ class PictureView(QWidget):
             self.hovered.emit(self.to_picture(where) if inside else None)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._of_tool(event):
+            self._tool.release(self, self.to_picture(event.position()), event)
+            return
         if self._pressed is not None and not self._dragged and event.button() == Qt.MouseButton.LeftButton:
             self.clicked.emit(self.to_picture(event.position()))
         self._pressed = None
-        self.unsetCursor()
+        self._rest()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._of_tool(event):
+            self._tool.press(self, self.to_picture(event.position()), event)
+            return
         if self.fits:
             self.actual_size(event.position())
         else:

@@ -33,7 +33,7 @@ from gui.job_bar import JobBar
 from gui.notice import Notices
 from gui.open_bar import OpenBar
 from gui.settings import Settings, WindowSettings, window_state
-from gui.workspace import Workspace
+from gui.workspace import LatePage, Workspace
 
 RAIL_WIDTH = 60
 DEVICES = (
@@ -52,11 +52,11 @@ class Window(QMainWindow):
     """The one window.
 
     Args:
-        pages: in the order of the rail.
+        pages: in the order of the rail; a late one is made when it is first wanted.
         settings: the settings file.
     """
 
-    def __init__(self, pages: Sequence[Workspace], settings: Settings) -> None:
+    def __init__(self, pages: Sequence[Workspace | LatePage], settings: Settings) -> None:
         super().__init__()
         self.setObjectName("window")
         self.setWindowTitle("Sightline")
@@ -65,7 +65,9 @@ class Window(QMainWindow):
         self.setMinimumSize(800, 480)
         self.settings = settings
         self.chosen = settings.load("window", WindowSettings())
-        self.pages = {page.key: page for page in pages}
+        self.pages: dict[str, Workspace | LatePage] = {page.key: page for page in pages}
+        self._sources: dict[str, tuple[str, str]] = {}
+        self._states: dict[str, tuple[str, str, bool]] = {}
         self.open_bar, self.job_bar = OpenBar(), JobBar()
         self.stack = QStackedWidget()
         self._build()
@@ -137,15 +139,25 @@ class Window(QMainWindow):
 
     def _connect(self) -> None:
         self.open_bar.wanted.connect(self.open)
-        for page in self.pages.values():
-            page.said.connect(self.notices.say)
-            page.asked.connect(lambda text, level, actions: self.notices.say(text, level, actions=actions))
-            page.settled.connect(self.notices.settle)
-            page.failed.connect(self.notices.error)
-            page.state.connect(lambda text, more, busy, p=page: self._page_state(p, text, more, busy))
-            page.source_shown.connect(lambda text, address, p=page: self._page_source(p, text, address))
-            page.background.connect(self.job_bar.follow)
         self._make_actions()
+        for page in self._made():
+            self._adopt(page)
+
+    def _adopt(self, page: Workspace) -> None:
+        """Listen to a page, and give it what was chosen for the window."""
+        page.said.connect(self.notices.say)
+        page.asked.connect(lambda text, level, actions: self.notices.say(text, level, actions=actions))
+        page.settled.connect(self.notices.settle)
+        page.failed.connect(self.notices.error)
+        page.state.connect(lambda text, more, busy, p=page: self._page_state(p, text, more, busy))
+        page.source_shown.connect(lambda text, address, p=page: self._page_source(p, text, address))
+        page.background.connect(self.job_bar.follow)
+        for one in page.actions():
+            page.addAction(one)
+        page.form.setVisible(self.chosen.form)
+        sizes = window_state().value(f"split/{page.key}")
+        if sizes is not None:
+            page.split.restoreState(sizes)
 
     def _make_actions(self) -> None:
         def action(text: str, do: object, *keys: str) -> QAction:
@@ -167,9 +179,6 @@ class Window(QMainWindow):
         self._about = action("About Sightline", lambda: self.notices.say(ABOUT))
         for number, key in enumerate(self.pages, 1):
             action(self.pages[key].title, lambda key=key: self.show_page(key), f"Ctrl+{number}")
-        for page in self.pages.values():
-            for one in page.actions():
-                page.addAction(one)
         self.theme_group = self._choices(
             "theme", (("system", "As the system"), ("dark", "Dark"), ("light", "Light")), self.set_theme
         )
@@ -209,17 +218,40 @@ class Window(QMainWindow):
         assert isinstance(page, Workspace)
         return page
 
+    def _made(self) -> list[Workspace]:
+        """The pages that are there already."""
+        return [page for page in self.pages.values() if isinstance(page, Workspace)]
+
+    def page_of(self, key: str) -> Workspace:
+        """A page; a late one is made now."""
+        page = self.pages[key]
+        if isinstance(page, LatePage):
+            late, page = page, page.make()
+            self.pages[key] = page
+            self.stack.insertWidget(self.stack.indexOf(late), page)
+            self.stack.removeWidget(late)
+            late.deleteLater()
+            self._adopt(page)
+        return page
+
+    def make_pages(self) -> None:
+        """Make those that are still to come: the first click on one need not wait."""
+        for key in self.pages:
+            self.page_of(key)
+
     def _over_picture(self) -> QRect:
-        area = self.page.area
-        return QRect(area.mapTo(self.stack, area.rect().topLeft()), area.size())
+        room = self.page.notice_room()
+        return QRect(self.page.area.mapTo(self.stack, room.topLeft()), room.size())
 
     def show_page(self, key: str) -> None:
         """Bring a page to the front."""
-        page = self.pages[key]
+        page = self.page_of(key)
         self.stack.setCurrentWidget(page)
         for name, button in self._page_buttons.items():
             button.setChecked(name == key)
         self.open_bar.set_page_buttons(page.bar_buttons())
+        self._page_source(page, *self._sources.get(key, ("", "")))
+        self._page_state(page, *self._states.get(key, ("Ready", "", False)))
         self._choose(page=key)
         self.notices.raise_()
 
@@ -229,7 +261,12 @@ class Window(QMainWindow):
 
         kind = kind_of(text)
         last = self.pages.get(self.chosen.picture_page)
-        if kind == "image" and last is not None and last.takes(kind):
+        claimed = next((page.key for page in self.pages.values() if page.claims(text)), None)
+        if claimed is not None:
+            self.show_page(claimed)
+        elif kind in self.page.prefers:
+            pass
+        elif kind == "image" and last is not None and last.takes(kind):
             self.show_page(last.key)
         elif not self.page.takes(kind):
             self.show_page(next((key for key, page in self.pages.items() if page.takes(kind)), self.page.key))
@@ -239,10 +276,12 @@ class Window(QMainWindow):
         self.page.open(text)
 
     def _page_state(self, page: Workspace, text: str, more: str, busy: bool) -> None:
+        self._states[page.key] = text, more, busy
         if page is self.page:
             self.job_bar.say(text, more, busy=busy)
 
     def _page_source(self, page: Workspace, text: str, address: str) -> None:
+        self._sources[page.key] = text, address
         if page is self.page:
             self.open_bar.show_source(text, address)
             self.setWindowTitle(f"{text.partition(' · ')[0]} – Sightline" if text else "Sightline")
@@ -268,7 +307,7 @@ class Window(QMainWindow):
         self.menu_button.setIcon(theme.icon("menu"))
         self.job_bar.say(self.job_bar.state.text(), self.job_bar.detail.text())
         self.notices.restyle()
-        for page in self.pages.values():
+        for page in self._made():
             page.restyle()
 
     def set_device(self, device: str) -> None:
@@ -281,7 +320,7 @@ class Window(QMainWindow):
     def toggle_form(self) -> None:
         """Hide the form, or show it again."""
         self._choose(form=not self.chosen.form)
-        for page in self.pages.values():
+        for page in self._made():
             page.form.setVisible(self.chosen.form)
 
     def _full_screen(self) -> None:
@@ -298,11 +337,6 @@ class Window(QMainWindow):
         recent = state.value("recent") or []
         self.open_bar.set_recent([recent] if isinstance(recent, str) else list(recent))
         self.open_bar.folder = str(state.value("folder") or "")
-        for page in self.pages.values():
-            sizes = state.value(f"split/{page.key}")
-            if sizes is not None:
-                page.split.restoreState(sizes)
-            page.form.setVisible(self.chosen.form)
         self.show_page(self.chosen.page if self.chosen.page in self.pages else next(iter(self.pages)))
         self.page.picture.setFocus()
 
@@ -312,7 +346,7 @@ class Window(QMainWindow):
         state.setValue("geometry", self.saveGeometry())
         state.setValue("recent", self.open_bar.recent())
         state.setValue("folder", self.open_bar.folder)
-        for page in self.pages.values():
+        for page in self._made():
             state.setValue(f"split/{page.key}", page.split.saveState())
         state.sync()
 
@@ -367,6 +401,6 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.keep_state()
-        for page in self.pages.values():
+        for page in self._made():
             page.leave()
         event.accept()

@@ -1,9 +1,9 @@
 """The page every page is: a picture, a form, a strip, and what it says to the window."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -37,6 +37,7 @@ class EmptyCard(QWidget):
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
         column = QVBoxLayout(self)
+        column.setContentsMargins(24, 24, 24, 24)
         column.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column.setSpacing(12)
         self.image = QLabel()
@@ -88,6 +89,14 @@ class EmptyCard(QWidget):
         self.show()
         self.raise_()
 
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        # a question may come while a picture is open: it shows through, and the words can be read
+        ground = QColor(theme.current().picture)
+        ground.setAlphaF(0.9)
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), ground)
+        painter.end()
+
     def button(self, word: str) -> QPushButton:
         """The button that says this."""
         return next(b for b in self.findChildren(QPushButton) if b.text() == word and not b.isHidden())
@@ -99,18 +108,19 @@ class EmptyCard(QWidget):
 
 
 class PictureArea(QFrame):
-    """The picture with the empty card over it."""
+    """The picture with the empty card over it; `row` takes a second picture beside it."""
 
     def __init__(self) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(0)
         self.picture = PictureView()
-        column.addWidget(self.picture)
+        self.row.addWidget(self.picture, 1)
         self.empty = EmptyCard(self)
 
     def resizeEvent(self, event: object) -> None:
-        self.empty.setGeometry(24, 24, self.width() - 48, self.height() - 48)
+        self.empty.setGeometry(self.rect())
 
 
 class Workspace(QWidget):
@@ -143,6 +153,8 @@ class Workspace(QWidget):
     key = ""
     title = ""
     icon = ""
+    prefers: frozenset[str] = frozenset()
+    """Kinds of source that stay on this page when it is in front, whatever page took such a one last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,6 +203,10 @@ class Workspace(QWidget):
         """Whether the page opens this kind of source ("video", "image", "address" ...)."""
         return False
 
+    def claims(self, text: str) -> bool:
+        """Whether this can only be meant for this page, whichever is in front (a fitted model's folder)."""
+        return False
+
     def open(self, text: str) -> None:
         """Open a source."""
 
@@ -202,6 +218,10 @@ class Workspace(QWidget):
         """Buttons for the right end of the open bar."""
         return []
 
+    def notice_room(self) -> QRect:
+        """Which part of the picture's area notices may take."""
+        return self.area.rect()
+
     def restyle(self) -> None:
         """The theme has changed."""
         self.empty.restyle()
@@ -212,3 +232,28 @@ class Workspace(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(1220, 726)
+
+
+class LatePage(QWidget):
+    """Stands for a page that is made when it is first wanted, so that the window's first paint does not wait for it.
+
+    Args:
+        key, title, icon: of the rail's button.
+        make: builds the page.
+        takes: whether it opens a kind of source, as `Workspace.takes`.
+        claims: whether a text can only be meant for it, as `Workspace.claims`.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        title: str,
+        icon: str,
+        make: Callable[[], Workspace],
+        *,
+        takes: Callable[[str], bool] = lambda _kind: False,
+        claims: Callable[[str], bool] = lambda _text: False,
+    ) -> None:
+        super().__init__()
+        self.key, self.title, self.icon = key, title, icon
+        self.make, self.takes, self.claims = make, takes, claims

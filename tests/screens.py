@@ -38,7 +38,7 @@ class Screens:
 
     def __init__(self) -> None:
         self.app, self.window = build()
-        self.page = self.window.pages["track"]
+        self.page = self.window.page_of("track")
         self.window.show()
         self.assets = os.environ.get("SIGHTLINE_ASSETS", "")
 
@@ -108,6 +108,13 @@ class Screens:
         self.spin(20, lambda: page.loaded is not None and len(page.history.frames) == 1)
         yield "one-picture"
 
+    def all_states(self) -> Iterator[str]:
+        """Those of every page."""
+        from screens_inspection import states as inspection_states
+
+        yield from self.states()
+        yield from inspection_states(self)
+
     def _notices(self) -> Iterator[str]:
         say = self.window.notices.say
         say("OpenVINO could not load this network; torch runs it instead, more slowly.", "warning")
@@ -137,7 +144,11 @@ class Screens:
 
     def shoot(self, folder: Path, only: str) -> None:
         """Save each state in both themes and sizes."""
-        for name in self.states():
+        from screens_inspection import states as inspection_states
+
+        # the pages do not depend on each other's states
+        every = inspection_states(self) if only.startswith("inspect") else self.all_states()
+        for name in every:
             if only not in name:
                 continue
             for width, height in SIZES:
