@@ -24,6 +24,7 @@ from engine.inspection.types import Category, Item
 from engine.job import Progress
 from gui import words
 from gui.inspection_data import where
+from gui.inspection_desk import InspectionDesk
 from gui.inspection_fit import InspectionFit
 from gui.inspection_form import InspectionForm
 from gui.inspection_labels import WHOLE, InspectionLabels
@@ -96,6 +97,7 @@ class InspectionPage(Workspace):
         self.fit = InspectionFit(self)
         self.save = InspectionSave(self)
         self.labels = InspectionLabels(self)
+        self.desk = InspectionDesk(self)
 
     def _connect(self) -> None:
         slot = self.slot
@@ -126,6 +128,7 @@ class InspectionPage(Workspace):
               for number, name in enumerate(self.controls.layers.names(), 1)),
             *self.labels.actions,
             *self.save.actions,
+            self.desk.action,
         ]  # fmt: skip
 
     def _action(self, text: str, do: Any, *keys: str) -> QAction:
@@ -146,10 +149,11 @@ class InspectionPage(Workspace):
         return self._actions
 
     def bar_buttons(self) -> list[QPushButton]:
-        return [self.fit.button]
+        return [self.desk.button, self.fit.button]
 
     def open(self, text: str) -> None:
         """Open a data set, a folder, a picture, a model, a camera or a video."""
+        self.desk.hide()
         self.source.open(text)
 
     def set_device(self, device: str) -> None:
@@ -158,8 +162,11 @@ class InspectionPage(Workspace):
         if self.card is not None and self.card.folder is not None:
             self.sets.use(self.card.folder)
         self.fit.estimate()
+        if self.desk.view is not None:
+            self.desk.view.set_device(device)
 
     def leave(self) -> None:
+        self.desk.leave()
         self.rows.close()
         self.thumbnails.close()
         self._save()
@@ -176,6 +183,7 @@ class InspectionPage(Workspace):
         self.live.timeline.restyle()
         self.controls.restyle()
         self.strip_view.restyle()
+        self.desk.restyle()
 
     def showEvent(self, event: Any) -> None:
         super().showEvent(event)
@@ -266,6 +274,7 @@ class InspectionPage(Workspace):
 
     def look_at(self, asked: Look) -> None:
         """The same for a picture that is no file."""
+        self.desk.hide()
         self.labels.stop()
         self.live.end()
         # not what is shown: an answer that was given before another model came may still be on its way
@@ -341,6 +350,8 @@ class InspectionPage(Workspace):
     def set_knobs(self, knobs: FitKnobs) -> None:
         """How the next model is fitted."""
         self.knobs = knobs
+        if self.desk.view is not None:
+            self.desk.view.set_knobs(knobs)
         self._save()
 
     def _threshold_moved(self, threshold: float) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def states(screens: Any) -> Iterator[str]:
     page.look(str(good.path))
     screens.spin(10, lambda: page.item == good)
     yield "inspect-good"
+    page.desk.button.click()
+    yield "inspect-evaluate-empty"
+    page.set_knobs(replace(page.knobs, size=128))
+    page.desk.view.run()
+    screens.spin(LONG, lambda: not page.desk.view.slot.busy)
+    yield "inspect-evaluated"
+    page.desk.hide()
     yield from _said(screens, page)
     other = Path(tempfile.mkdtemp(prefix="sightline-belt-")) / "belt"
     other.mkdir()

@@ -508,3 +508,22 @@ def test_the_example_needs_no_network(window, page, qtbot):
     qtbot.waitUntil(lambda: page.shown is not None and page.shown.looked.verdict is not None, timeout=LONG)
     assert page.item.abnormal
     assert EXAMPLE not in window.open_bar.recent()
+
+
+# evaluate
+
+
+def test_evaluate_takes_the_pictures_place_and_gives_it_back(window, page, qtbot, inspected):
+    QTest.mouseClick(page.desk.button, LEFT)
+    view = page.desk.view
+    assert view.isVisible()
+    assert not page.area.isVisible()
+    assert list(view.choice.categories.names()) == [page.category.name]
+    QTest.keyClick(view, Qt.Key.Key_Escape)
+    assert page.area.isVisible()
+    assert not view.isVisible()
+    QTest.mouseClick(page.desk.button, LEFT)
+    item = page.category.test[0]
+    view.opened.emit(str(item.path))
+    qtbot.waitUntil(lambda: page.item == item and page.area.isVisible(), timeout=LONG)
+    assert not page.desk.button.isChecked()

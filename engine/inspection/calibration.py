@@ -32,7 +32,7 @@ def calibrating(scorer: Scorer, pictures: Pictures, quantile: float) -> Job[Cali
         quantile: of their scores that becomes the limit, 0..1.
     """
     some = np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), ENOUGH)).round().astype(int)).tolist()
-    raws, tops, middles = [], [], []
+    raws, tops = [], []
     begun = time.monotonic()
     for done, index in enumerate(some):
         batch = pictures.batch(index)
@@ -46,26 +46,25 @@ def calibrating(scorer: Scorer, pictures: Pictures, quantile: float) -> Job[Cali
             raw, maps = float(scored.raw.max()), scored.maps
         raws.append(raw)
         tops.append(float(maps.max()))
-        middles.append(float(np.median(maps)))
         left = (time.monotonic() - begun) / (done + 1) * (len(some) - done - 1)
         yield Progress("Learning what good scores are", done + 1, len(some), "pictures", left)
     if not raws:
         # a single picture: nothing to compare with, so the limit is twice what it scores against itself
         scored = scorer.score(pictures.batch(0))
-        raws, tops, middles = [2 * float(scored.raw.max())], [2 * float(scored.maps.max())], [float(scored.maps.mean())]
-    return from_good(raws, tops, middles, quantile)
+        raws, tops = [2 * float(scored.raw.max())], [2 * float(scored.maps.max())]
+    return from_good(raws, tops, quantile)
 
 
-def from_good(raws: Sequence[float], tops: Sequence[float], middles: Sequence[float], quantile: float) -> Calibration:
+def from_good(raws: Sequence[float], tops: Sequence[float], quantile: float) -> Calibration:
     """The calibration that good pictures give.
 
     Args:
         raws: their scores.
         tops: the largest value of each one's map.
-        middles: the median of each one's map.
         quantile: 0..1.
     """
     centre, top = float(np.quantile(raws, quantile)), float(np.quantile(tops, quantile))
     scale = max((centre - float(np.median(raws))) / _MIDDLE, 0.02 * abs(centre), 1e-6)
-    map_scale = max((top - float(np.median(middles))) / _MIDDLE, 0.02 * abs(top), 1e-6)
+    # as the scores: a threshold at the median of good pictures marks what is above the median of their hottest pixels
+    map_scale = max((top - float(np.median(tops))) / _MIDDLE, 0.02 * abs(top), 1e-6)
     return Calibration(centre, scale, top, map_scale)

@@ -41,7 +41,14 @@ class FitKnobs:
     weights: str = ""
     layers: tuple[str, ...] = ()
     coreset: float = knob(
-        0.1, "Coreset", group="Method", low=0.01, high=1.0, step=0.01, help="Share of the patches that is kept."
+        0.1,
+        "Coreset",
+        group="Method",
+        low=0.01,
+        high=1.0,
+        step=0.01,
+        unit="%",
+        help="Share of the patches that is kept.",
     )
     size: int = knob(256, "Size", group="Method", choices=(128, 224, 256, 320, 384, 512), unit="px",
                      help="Pictures are resized to this many pixels a side.")  # fmt: skip

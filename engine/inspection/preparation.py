@@ -100,8 +100,9 @@ class Preparation:
         height, width = cut.shape
         whole = np.full((height, width), np.nan, np.float32)
         for one, (left, top, w, h) in zip(maps, cut.places, strict=True):
-            x, y = round(left), round(top)
-            right, bottom = min(width, round(left + w)), min(height, round(top + h))
+            # what shows less than a pixel, the crop of a tiny picture, still has one
+            x, y = min(round(left), width - 1), min(round(top), height - 1)
+            right, bottom = min(width, max(x + 1, round(left + w))), min(height, max(y + 1, round(top + h)))
             # linear both ways: maps are smooth, averaging would only dull the peak
             part = cv2.resize(one, (right - x, bottom - y), interpolation=cv2.INTER_LINEAR)
             np.fmax(whole[y:bottom, x:right], part, out=whole[y:bottom, x:right])
