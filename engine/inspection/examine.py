@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from engine.errors import SightlineError
 from engine.inspection.model import FittedModel
@@ -67,9 +68,12 @@ def examine_source(model: FittedModel, text: str) -> Job[None]:
     """
     from engine.media.source import opening
 
-    with (yield from opening(text)) as source, closing(source.frames(0)) as frames:
-        for seen in frames:
-            if isinstance(seen, Frame):
-                yield SeenFrame(seen, model.examine(seen.image, f"{source.info.name} {seen.index}"))
-            else:
-                yield seen
+    with (yield from opening(text)) as source:
+        # a generator, though the protocol says no more than that it can be iterated
+        frames: Any = source.frames(0)
+        with closing(frames):
+            for seen in frames:
+                if isinstance(seen, Frame):
+                    yield SeenFrame(seen, model.examine(seen.image, f"{source.info.name} {seen.index}"))
+                else:
+                    yield seen

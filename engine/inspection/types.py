@@ -90,7 +90,7 @@ class Calibration:
 
     def score(self, raw: float | NDArray[np.floating]) -> NDArray[np.float64]:
         """Raw picture scores as 0..1."""
-        return _squash((np.asarray(raw, np.float64) - self.centre) / self.scale)
+        return _squash((np.asarray(raw, np.float64) - self.centre) / self.scale).astype(np.float64)
 
     def pixels(self, raw: Map) -> Map:
         """A raw map as 0..1, float32."""
@@ -98,7 +98,8 @@ class Calibration:
 
 
 def _squash(z: NDArray[np.floating]) -> NDArray[np.floating]:
-    return 0.5 + 0.5 * z / (1 + np.abs(z))
+    squashed: NDArray[np.floating] = 0.5 + 0.5 * z / (1 + np.abs(z))
+    return squashed
 
 
 @dataclass(frozen=True, slots=True)
