@@ -35,6 +35,7 @@ from gui.inspection_routes import EXAMPLE, claims
 from gui.inspection_rows import InspectionRows
 from gui.inspection_save import InspectionSave
 from gui.inspection_sets import InspectionSets
+from gui.inspection_similar import InspectionSimilar
 from gui.inspection_source import InspectionSource
 from gui.inspection_strip import InspectionStrip
 from gui.inspection_tools import Region
@@ -98,6 +99,7 @@ class InspectionPage(Workspace):
         self.save = InspectionSave(self)
         self.labels = InspectionLabels(self)
         self.desk = InspectionDesk(self)
+        self.similar = InspectionSimilar(self)
 
     def _connect(self) -> None:
         slot = self.slot
@@ -128,6 +130,7 @@ class InspectionPage(Workspace):
               for number, name in enumerate(self.controls.layers.names(), 1)),
             *self.labels.actions,
             *self.save.actions,
+            *self.similar.actions,
             self.desk.action,
         ]  # fmt: skip
 
@@ -167,6 +170,7 @@ class InspectionPage(Workspace):
 
     def leave(self) -> None:
         self.desk.leave()
+        self.similar.leave()
         self.rows.close()
         self.thumbnails.close()
         self._save()
@@ -183,6 +187,7 @@ class InspectionPage(Workspace):
         self.live.timeline.restyle()
         self.controls.restyle()
         self.strip_view.restyle()
+        self.similar.panel.restyle()
         self.desk.restyle()
 
     def showEvent(self, event: Any) -> None:
@@ -318,7 +323,8 @@ class InspectionPage(Workspace):
             self.card_view.hide()
         else:
             ms = f"{sum(verdict.ms.values()):.0f} ms" if verdict.ms else ""
-            self.card_view.show_verdict(verdict.score, self.threshold, ms)
+            details = " · ".join(part for part in (self.similar.guess, ms) if part)
+            self.card_view.show_verdict(verdict.score, self.threshold, details)
 
     def update_pictures(self) -> None:
         """Paint anew what lies over the picture."""
@@ -345,6 +351,7 @@ class InspectionPage(Workspace):
     def _set_show(self, show: InspectShow) -> None:
         self.show_choice = show
         self.view.set_show(show)
+        self.similar.panel.set_show(show)
         self._save()
 
     def set_knobs(self, knobs: FitKnobs) -> None:
@@ -381,11 +388,14 @@ class InspectionPage(Workspace):
 
     def say_ready(self) -> None:
         """What the page is doing when it waits."""
+        self.similar.follow()
         if self.live.watching:
             return
         card = self.card
-        detail = card.name if card is not None else ""
+        parts = [card.name] if card is not None else []
         if card is not None and card.patches:
-            detail += f" · {card.patches:,} patches"
+            parts.append(f"{card.patches:,} patches")
+        if self.similar.line:
+            parts.append(self.similar.line)
         busy = self.fit.slot.busy
-        self.state.emit("Fitting" if busy else "Ready", detail, busy)
+        self.state.emit("Fitting" if busy else "Ready", " · ".join(parts), busy)

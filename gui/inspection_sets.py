@@ -151,6 +151,7 @@ class InspectionSets(QObject):
             page.item = page.items.get(str(page.item.path))
             page.data.show_item(page.item, tuple(category.counts))
         page.rows.refresh()
+        page.similar.follow()
         if again and page.card is not None:
             page.rows.go_through()
 

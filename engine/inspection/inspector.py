@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import SightlineError
+from engine.inspection.alike import Lend
 from engine.inspection.types import Image, Item, NearPatch, Verdict
 from engine.job import Job, Progress
 
@@ -83,7 +84,7 @@ class Watch:
     source: str = ""
 
 
-Question = Use | Look | Why | Many | Watch
+Question = Use | Look | Why | Lend | Many | Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,9 @@ class Inspector:
         self._linger_s = linger_s
         self._wake = threading.Event()
         # in the order in which they are answered
-        self._asked: dict[type, deque[Any]] = {kind: deque(maxlen=1) for kind in (Use, Look, Why, Watch, Many)}
+        self._asked: dict[type, deque[Any]] = {kind: deque(maxlen=1) for kind in (Use, Look, Why, Lend, Watch, Many)}
+        # somebody waits for each of these; one that nobody waits for any more is cancelled
+        self._asked[Lend] = deque()
         self._model: FittedModel | None = None
         self._many: Generator[Any, None, Any] | None = None
         self._row = Many()
@@ -159,7 +162,7 @@ class Inspector:
     # -- from any thread
 
     def ask(self, question: Question) -> None:
-        """Put a question; one of the same kind that still waits is forgotten."""
+        """Put a question; one of the same kind that still waits is forgotten, but for a `Lend`."""
         self._asked[type(question)].append(question)
         self._wake.set()
 
@@ -218,6 +221,9 @@ class Inspector:
                 model = self._model
                 near = model.nearest_patches(question.image, question.x, question.y, question.top) if model else ()
                 yield Near(question, near)
+            elif isinstance(question, Lend):
+                question.give(self._model)
+                yield None
             elif isinstance(question, Watch):
                 self._end_watching()
                 if question.source and self._model is not None:
