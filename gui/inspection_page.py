@@ -159,6 +159,9 @@ class InspectionPage(Workspace):
         self.desk.hide()
         self.source.open(text)
 
+    def escape(self) -> None:
+        self.desk.hide()
+
     def set_device(self, device: str) -> None:
         """Where the networks run; the present model is opened again there."""
         self.device = device

@@ -170,7 +170,7 @@ class Window(QMainWindow):
         self.view_actions = [
             action("Show or hide the form", self.toggle_form, "Ctrl+B"),
             action("Full screen", self._full_screen, "F11"),
-            action("Dismiss the notices", self.notices.clear, "Escape"),
+            action("Dismiss the notices, or go back", self._escape, "Escape"),
         ]
         self.go_actions = [action("Type an address", self.open_bar.address.setFocus, "Ctrl+L")]
         self._paste = action("Paste and open", self._paste_and_open, "Ctrl+Shift+V")
@@ -322,6 +322,12 @@ class Window(QMainWindow):
         self._choose(form=not self.chosen.form)
         for page in self._made():
             page.form.setVisible(self.chosen.form)
+
+    def _escape(self) -> None:
+        if self.notices.texts():
+            self.notices.clear()
+        else:
+            self.page.escape()
 
     def _full_screen(self) -> None:
         if self.isFullScreen():

@@ -222,6 +222,9 @@ class Workspace(QWidget):
         """Which part of the picture's area notices may take."""
         return self.area.rect()
 
+    def escape(self) -> None:
+        """Escape was pressed and no notice is there to be dismissed: leave what lies over the picture."""
+
     def restyle(self) -> None:
         """The theme has changed."""
         self.empty.restyle()
