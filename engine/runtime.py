@@ -14,6 +14,8 @@ _VARIABLES = {
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",
     "KMP_BLOCKTIME": "0",
+    # threads that wait in turns for each other spin otherwise: a coreset took 50 times as long on a busy machine
+    "OMP_WAIT_POLICY": "PASSIVE",
     # numpy's products are small here; its threads spin for milliseconds beside those of OpenVINO and torch
     "OPENBLAS_NUM_THREADS": "1",
 }

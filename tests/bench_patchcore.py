@@ -163,7 +163,7 @@ def picture_against_anomalib(name: str, rows: int) -> None:
     card = ModelCard(
         "", "patchcore", name, LAYERS[name], knobs, Calibration(3, 1, 3, 1), 0.5, "", "", 30, rows, "", 0, 0, {}
     )
-    model = FittedModel(card, scorer, Preparation(knobs), sources=[""] * 30)
+    model = FittedModel(card, scorer, Preparation(knobs), sources=[""] * 30, shapes=[(256, 256)] * 30)
     theirs = PatchcoreModel(LAYERS[name], module, pre_trained=False).eval()
     theirs.memory_bank = torch.from_numpy(bank)
     mean, deviation = (torch.tensor(value).view(1, 3, 1, 1) for value in (MEAN, DEVIATION))

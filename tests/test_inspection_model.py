@@ -314,6 +314,44 @@ def test_another_picture_is_looked_at_afresh(made):
     assert made.model.nearest_patches(other.copy(), 30, 30, 1)[0].distance == pytest.approx(first[0].distance)
 
 
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize(("others", "sizes"), [
+    ({"tile": 400}, [(600, 800), (900, 500)]), ({"keep_shape": True}, [(64, 96), (160, 64), (64, 64)]),
+    ({"crop": 48}, [(96, 64), (700, 600)]),
+    ({"tile": 300, "keep_shape": True, "region": (0.1, 0.2, 0.8, 0.7)}, [(700, 500), (300, 310)]),
+])  # fmt: skip
+def test_a_patch_is_shown_where_it_lies(ready, tmp_path, others, sizes, gone):
+    """In a tile of a large picture, in pictures of several shapes, and in the kept copy of at most 512 pixels."""
+    category = category_in(tmp_path / "tile", 4, sizes)
+    model = drive(fit(category, FitKnobs(size=64, coreset=0.05, **others), device="cpu"))
+    drive(save_model(model, tmp_path / "kept"))
+    if gone:
+        shutil.move(category.folder, tmp_path / "elsewhere")
+        model = drive(open_model(tmp_path / "kept"))
+    images = [cv2.imread(str(next(tmp_path.rglob(item.path.name)))) for item in category.items]
+    for row in range(0, len(model.scorer.bank), 7):
+        picture = int(model.scorer.owners[row, 0])
+        image = images[picture]
+        height, width = image.shape[:2]
+        # where the model itself finds that row again
+        cut, scored = model._scored(image)
+        place = np.unravel_index(
+            np.linalg.norm(scored.features - model.scorer.bank[row], axis=-1).argmin(), scored.features.shape[:3]
+        )
+        left, top, w, h = cut.places[place[0]]
+        x = (left + (place[2] + 0.5) / scored.features.shape[2] * w) / width
+        y = (top + (place[1] + 0.5) / scored.features.shape[1] * h) / height
+        if sum(a <= x * width < a + w and b <= y * height < b + h for a, b, w, h in cut.places) > 1:
+            continue  # of several tiles the strangest is asked
+        (own,) = model.nearest_patches(image, int(x * width), int(y * height), 1)
+        shown_high, shown_wide = own.picture.shape[:2]
+        assert own.path == str(category.items[picture].path)
+        assert (max(shown_high, shown_wide) <= 512) or not gone
+        left, top, w, h = own.box
+        assert left - 1 <= x * shown_wide <= left + w + 1
+        assert top - 1 <= y * shown_high <= top + h + 1
+
+
 # keep and open
 
 
@@ -649,7 +687,8 @@ def put(*keys):
 
 
 @pytest.mark.parametrize("keys", [
-    ("card",), ("knobs",), ("scorer",), ("sources",), ("sha256",), ("scorer", "backbone"), ("scorer", "grid"),
+    ("card",), ("knobs",), ("scorer",), ("sources",), ("shapes",),
+    ("sha256",), ("scorer", "backbone"), ("scorer", "grid"),
     ("card", "name"), ("card", "method"), ("card", "calibration"), ("card", "calibration", "scale"),
     ("card", "layers"), ("card", "threshold"), ("card", "fitted"), ("card", "notes"), ("card", "white"),
 ], ids=".".join)  # fmt: skip
@@ -661,6 +700,7 @@ def test_missing_keys_are_refused(kept, ready, keys):
 @pytest.mark.parametrize("keys", [
     ("card", []), ("card", None), ("card", "x"), ("knobs", []), ("knobs", None), ("scorer", []), ("scorer", "x"),
     ("sources", None), ("sources", "pictures"), ("sources", []), ("sources", ["one.png"]), ("sources", {"a": 1}),
+    ("shapes", []), ("shapes", [[1, 2, 3]] * 6), ("shapes", [[0, 5]] * 6), ("shapes", 3), ("shapes", ["ab"] * 6),
     ("card", "calibration", [1, 2, 3, 4]), ("card", "calibration", "scale", 0), ("card", "calibration", "scale", -1),
     ("card", "calibration", "scale", "wide"), ("card", "calibration", "centre", float("nan")),
     ("card", "calibration", "map_scale", float("inf")), ("card", "calibration", "centre", None),
@@ -697,3 +737,13 @@ def test_what_a_later_version_adds_to_the_knobs_is_passed_over(made, kept, ready
 def test_what_is_no_folder_of_a_model_is_refused(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sentence(lambda: drive(open_model(path)))
+
+
+def test_a_replacement_that_was_killed_between_its_renames_is_undone(made, tmp_path):
+    folder = tmp_path / "models" / "a.b"
+    card = drive(save_model(made.model, folder))
+    folder.rename(folder.with_name(".a.b.123.old"))
+    assert [one.name for one in models(folder.parent)] == [card.name]
+    assert folder.is_dir()
+    folder.rename(folder.with_name(".a.b.123.old"))
+    assert read_card(folder).name == card.name

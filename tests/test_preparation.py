@@ -61,13 +61,15 @@ def test_maps_come_back_to_their_place(shape, others):
     """To a pixel of the network's input, or of the picture where that is coarser."""
     knobs = FitKnobs(size=64, **others)
     height, width = shape
-    found = places_as_maps(Preparation(knobs), picture(*shape))
+    preparation = Preparation(knobs)
+    found = places_as_maps(preparation, picture(*shape))
     seen = ~np.isnan(found[0])
     assert seen.any()
     tile = knobs.tile if max(shape) > knobs.tile else max(shape)
     for have, want, side in zip(found, ramps(height, width), (width, height), strict=True):
         assert have.shape == shape
         off = np.abs(have - want)[seen] * side
+        assert tuple(preparation.places(shape)[0]) == preparation.cut(picture(*shape)).places
         # linear resizing stops half a pixel of the input before the border; places are rounded to pixels
         assert off.max() <= 1 + min(side, tile) / 64
 
@@ -213,6 +215,19 @@ def test_which_patch_shows_a_point(others):
         assert top + row * h / 8 <= y < top + (row + 1) * h / 8 + 1e-6
         shown += 1
     assert shown > 20
+
+
+def test_of_overlapping_tiles_the_strangest_patch_counts():
+    preparation = Preparation(FitKnobs(size=64, tile=60))
+    cut = preparation.cut(picture(60, 90))
+    (first, second), scores = cut.places, np.zeros((2, 8, 8), np.float32)
+    x = (second[0] + first[2]) / 2
+    for tile in (0, 1):
+        scores[:] = 0
+        scores[tile] = 1
+        assert preparation.to_patch(cut, x, 20, (8, 8), scores)[0] == tile
+    assert preparation.to_patch(cut, x, 20, (8, 8))[0] == 0
+    assert preparation.to_patch(cut, 200, 20, (8, 8), scores) is None
 
 
 def test_no_patch_shows_what_is_outside():

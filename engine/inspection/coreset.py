@@ -25,6 +25,8 @@ Array = NDArray[np.float32]
 _ROUND = 1024
 """Patches that are brought up to date at once; 1024 x 128 float32 stay in a core's second-level cache."""
 _CHUNK = 256
+_AT_ONCE = 4096
+"""Patches that are projected at once."""
 _ROUNDING = 16 * float(np.finfo(np.float32).eps)
 """Of the squares that go into it, what a product of matrices may be wrong by."""
 _TELL_S = 0.04
@@ -73,28 +75,31 @@ def choosing(
 
     points = torch.from_numpy(patches)
     if projection is not None:
-        points = points @ torch.from_numpy(projection)
+        into = torch.from_numpy(projection)
+        projected = torch.empty((len(points), into.shape[1]))
+        for begin in range(0, len(points), _AT_ONCE):
+            torch.mm(points[begin : begin + _AT_ONCE], into, out=projected[begin : begin + _AT_ONCE])
+            yield Progress("Projecting the patches", min(begin + _AT_ONCE, len(points)), len(points), "patches")
+        points = projected
     n = len(points)
     count = min(count, n)
     begin = int(np.random.default_rng(seed).integers(n)) if first is None else first
-    with torch.inference_mode():
-        chosen = yield from _greedy(points.contiguous(), count, begin)
-    return chosen
+    return (yield from _greedy(points.contiguous(), count, begin))
 
 
 def _greedy(points: Any, count: int, first: int) -> Generator[Progress, None, NDArray[np.int64]]:
     import torch
 
-    n, _d = points.shape
-    # distances do not change when all points move together, and products of small numbers lose less
-    mean = points.mean(0)
+    n, d = points.shape
     chosen = [first]
-    centres = torch.empty((count, points.shape[1]), dtype=points.dtype)
-    centres[0] = points[first]
-    bound = torch.linalg.norm(points - points[first], dim=1) if n <= 4096 else _from_first(points, points[first])
+    centres = _Centres(points, count)
+    centres.add(points[first])
+    bound = _from_first(points, points[first])
     seen = torch.ones(n, dtype=torch.int32)  # how many centres the bound takes into account
     bound[first] = 0.0
     size = min(_ROUND, n)
+    # written into again and again: what the system gives out afresh costs more than what is reckoned in it
+    near, apart, new = torch.empty((size, d)), torch.empty((size, d)), torch.empty(size)
     begun = told = time.monotonic()
     while len(chosen) < count:
         if size < n:
@@ -102,21 +107,23 @@ def _greedy(points: Any, count: int, first: int) -> Generator[Progress, None, ND
             outside, rows = float(values[-1]), rows[:-1]
         else:
             outside, rows = -1.0, torch.arange(n)
-        yield from _catch_up(points, mean, centres[: len(chosen)], count, bound, seen, rows)
+        stale = yield from centres.catch_up(bound, seen, rows)
         rows = rows.sort().values  # of equal distances the first index wins, as in torch.max
-        near, own = points[rows], bound[rows]
-        taken = 0
+        if len(rows) != len(near):
+            near, apart, new = torch.empty((len(rows), d)), torch.empty((len(rows), d)), torch.empty(len(rows))
+        torch.index_select(points, 0, rows, out=near)
+        own, taken = bound[rows], 0
         while len(chosen) < count:
             best, place = own.max(0)
             farthest = float(best)
             if farthest <= outside or farthest <= 0.0:
                 break
-            index = int(rows[place])
-            centres[len(chosen)] = near[place]
-            chosen.append(index)
+            centres.add(near[place])
+            chosen.append(int(rows[place]))
             taken += 1
             if len(chosen) < count:
-                torch.minimum(own, torch.linalg.norm(near - near[place], dim=1), out=own)
+                torch.sub(near, near[place], out=apart)
+                torch.minimum(own, torch.linalg.norm(apart, dim=1, out=new), out=own)
                 own[place] = 0.0
             now = time.monotonic()
             if now - told > _TELL_S:
@@ -126,8 +133,10 @@ def _greedy(points: Any, count: int, first: int) -> Generator[Progress, None, ND
         seen[rows] = len(chosen)
         if size >= n and taken == 0:
             break  # all that are left are copies of chosen ones
-        # nothing could be taken: more share the top than were looked at
-        size = min(n, size * 2) if taken == 0 else max(min(_ROUND, n), size // 2)
+        if taken:
+            size = max(min(_ROUND, n), size // 2)
+        elif not stale:
+            size = min(n, size * 2)  # more share the top than were looked at
     return np.asarray(chosen, np.int64)
 
 
@@ -135,40 +144,80 @@ def _from_first(points: Any, first: Any) -> Any:
     """The distance of every point to the first centre, in pieces: no second copy of all points."""
     import torch
 
-    return torch.cat([torch.linalg.norm(part - first, dim=1) for part in points.split(4096)])
+    return torch.cat([torch.linalg.norm(part - first, dim=1) for part in points.split(_CHUNK)])
 
 
-def _catch_up(
-    points: Any, mean: Any, centres: Any, count: int, bound: Any, seen: Any, rows: Any
-) -> Generator[Progress, None, None]:
-    """Bring the bounds of `rows` up to date with all `centres`."""
-    import torch
+class _Centres:
+    """What was chosen so far, and room to compare points with it.
 
-    known = len(centres)
-    order = rows[seen[rows].sort().indices]
-    last = time.monotonic()
-    for part in order.split(_CHUNK):
-        since = int(seen[part[0]])
-        if since == known:
-            continue
-        missed = centres[since:] - mean
-        squares = missed.square().sum(1)
-        near = points[part] - mean
+    Args:
+        points: (n, d) float32.
+        count: how many will be chosen.
+    """
+
+    def __init__(self, points: Any, count: int) -> None:
+        import torch
+
+        d = points.shape[1]
+        self._points, self._count, self._known = points, count, 0
+        # distances do not change when all points move together, and products of small numbers lose less
+        self._mean = points.mean(0)
+        self._centres, self._moved, self._squares = torch.empty((count, d)), torch.empty((count, d)), torch.empty(count)
+        self._own, self._near, self._other = (torch.empty((_CHUNK, d)) for _ in range(3))
+        self._products = torch.empty(0)
+
+    def add(self, point: Any) -> None:
+        """One more."""
+        self._centres[self._known] = point
+        self._moved[self._known] = point - self._mean
+        self._squares[self._known] = self._moved[self._known].square().sum()
+        self._known += 1
+
+    def catch_up(self, bound: Any, seen: Any, rows: Any) -> Generator[Progress, None, bool]:
+        """Bring the bounds of `rows` up to date with all centres; whether any was not."""
+        stale = False
+        order = rows[seen[rows].sort().indices]
+        last = time.monotonic()
+        for part in order.split(_CHUNK):
+            since = int(seen[part[0]])
+            if since == self._known:
+                continue
+            stale = True
+            bound[part] = bound[part].minimum(self._nearest(part, since))
+            seen[part] = self._known
+            now = time.monotonic()
+            if now - last > _TELL_S:
+                last = now
+                yield Progress("Choosing the patches to keep", self._known, self._count, "patches")
+        return stale
+
+    def _nearest(self, part: Any, since: int) -> Any:
+        """How far the points `part` are from the nearest of the centres from `since` on."""
+        import torch
+
+        missed, k = self._known - since, len(part)
+        own, near, other = self._own[:k], self._near[:k], self._other[:k]
+        torch.index_select(self._points, 0, part, out=own)
+        torch.sub(own, self._mean, out=near)
+        if len(self._products) < k * missed:
+            self._products = torch.empty(_CHUNK * min(self._count, 2 * missed))
+        products = self._products[: k * missed].view(k, missed)
         # |x - c|^2 up to |x|^2, which is the same for every centre of a row: which centres are the nearest?
-        rough, places = torch.addmm(squares, near, missed.T, alpha=-2).topk(min(3, known - since), largest=False)
+        squares = self._squares[since : self._known]
+        torch.addmm(squares, near, self._moved[since : self._known].T, alpha=-2, out=products)
+        rough, places = products.topk(min(3, missed), largest=False)
         # and then the distance itself, of the two that may be nearest, as the definition has it
-        two = centres[places[:, :2] + since]
-        exact = torch.linalg.norm(points[part].unsqueeze(1) - two, dim=2).min(1).values
-        doubt = rough[:, -1] - rough[:, 0] <= _ROUNDING * (near.square().sum(1) + squares.max())
-        for row in doubt.nonzero().flatten().tolist() if known - since > 2 else ():
-            # rounding may have hidden the nearest behind two others (clusters far from the mean): all are compared
-            exact[row] = torch.linalg.norm(centres[since:] - points[part[row]], dim=1).min()
-        bound[part] = torch.minimum(bound[part], exact)
-        seen[part] = known
-        now = time.monotonic()
-        if now - last > _TELL_S:
-            last = now
-            yield Progress("Choosing the patches to keep", known, count, "patches")
+        exact: Any = None
+        for place in places[:, :2].T:
+            torch.index_select(self._centres, 0, place + since, out=other)
+            found = torch.linalg.norm(torch.sub(own, other, out=other), dim=1)
+            exact = found if exact is None else exact.minimum(found)
+        if missed > 2:
+            doubt = rough[:, 2] - rough[:, 0] <= _ROUNDING * (near.square_().sum(1) + squares.max())
+            for row in doubt.nonzero().flatten().tolist():
+                # rounding may have hidden the nearest behind two others (clusters far from the mean): all are compared
+                exact[row] = torch.linalg.norm(self._centres[since : self._known] - own[row], dim=1).min()
+        return exact
 
 
 def _progress(done: int, total: int, begun: float, now: float) -> Progress:

@@ -86,7 +86,8 @@ def fit(
         notes=notes,
         white=white,
     )
-    return FittedModel(card, scorer, preparation, sources=[str(path) for path in pictures.paths], device=device)
+    sources = [str(path) for path in pictures.paths]
+    return FittedModel(card, scorer, preparation, sources=sources, shapes=pictures.shapes, device=device)
 
 
 def _fitted(

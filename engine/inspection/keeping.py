@@ -5,7 +5,9 @@ MODEL/model.safetensors its numbers, the truncated backbone's too
 MODEL/pictures/*.jpg    small copies of the training pictures that patches of the memory bank were cut from
 """
 
+import contextlib
 import errno
+import glob
 import hashlib
 import json
 import math
@@ -96,6 +98,7 @@ def _write(model: FittedModel, part: Path) -> Job[None]:
         "knobs": method_settings(model.card.knobs),
         "scorer": model.scorer.settings(),
         "sources": model.sources,
+        "shapes": [list(shape) for shape in model.shapes],
     }
     _write_json(part / _CARD, whole)
 
@@ -140,6 +143,15 @@ def _swap(part: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _bring_back(folder: Path) -> None:
+    """Undo a replacement that was killed between its two renames."""
+    if not folder.exists() and folder.parent.is_dir():
+        for old in folder.parent.glob(f".{glob.escape(folder.name)}.*.old"):
+            with contextlib.suppress(OSError):
+                old.rename(folder)
+                return
+
+
 def open_model(folder: Path | str, device: str = "auto") -> Job[FittedModel]:
     """Open a kept model: yields `Progress`, returns it.
 
@@ -154,8 +166,14 @@ def open_model(folder: Path | str, device: str = "auto") -> Job[FittedModel]:
     whole = _read(folder)
     card = _card(folder, whole)
     settings, sources = whole.get("scorer"), whole.get("sources")
-    if not isinstance(settings, dict) or not isinstance(sources, list):
-        raise SightlineError(f"{folder / _CARD} lacks entries: the model is damaged; fit it again.")
+    try:
+        shapes = [(int(height), int(width)) for height, width in whole["shapes"]]
+        if not isinstance(settings, dict) or not isinstance(sources, list):
+            raise ValueError
+        if shapes and min(map(min, shapes)) < 1:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise SightlineError(f"{folder / _CARD} lacks entries: the model is damaged; fit it again.") from None
     sources = [str(path) for path in sources]
     yield Progress(f"Opening {card.name}")
     tensors_file = folder / _TENSORS
@@ -164,9 +182,11 @@ def open_model(folder: Path | str, device: str = "auto") -> Job[FittedModel]:
     tensors = read_tensors(tensors_file)
     device = pick_device(device)
     scorer: Scorer = yield from _scorer(card, settings, tensors, device)
-    if isinstance(scorer, PatchCore) and not 0 <= scorer.owners[:, 0].min() <= scorer.owners[:, 0].max() < len(sources):
+    if isinstance(scorer, PatchCore) and not (
+        0 <= scorer.owners[:, 0].min() <= scorer.owners[:, 0].max() < len(sources) == len(shapes)
+    ):
         raise SightlineError(f"{folder} does not name the pictures of its memory bank: it is damaged; fit it again.")
-    return FittedModel(card, scorer, Preparation(card.knobs), sources=sources, device=device)
+    return FittedModel(card, scorer, Preparation(card.knobs), sources=sources, shapes=shapes, device=device)
 
 
 def _scorer(card: ModelCard, settings: Mapping[str, Any], tensors: dict[str, Any], device: str) -> Job[Scorer]:
@@ -199,6 +219,8 @@ def models(folder: Path | None = None) -> list[ModelCard]:
     """The kept models in a folder, newest first; those that cannot be read are passed over."""
     found = []
     folder = folder or runtime.models_folder()
+    for old in list(folder.glob(".*.old")) if folder.is_dir() else ():
+        _bring_back(folder / old.name[1:].rsplit(".", 2)[0])
     for one in folder.iterdir() if folder.is_dir() else ():
         if not one.name.startswith(".") and is_model(one):
             try:
@@ -265,6 +287,7 @@ def delete_model(folder: Path) -> None:
 
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / _CARD
+    _bring_back(folder)
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """A fitted model: what it says of a picture, why, and how a picture looks to it; of any method."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,22 @@ class FittedModel:
         scorer: the fitted method.
         preparation: of pictures, as when it was fitted.
         sources: the paths of the training pictures, in the order in which a memory bank numbers them.
+        shapes: their heights and widths; of a method without a memory bank they do not matter.
         device: "cpu", "cuda" or "mps".
     """
 
     def __init__(
-        self, card: ModelCard, scorer: Scorer, preparation: Preparation, *, sources: list[str], device: str = "cpu"
+        self,
+        card: ModelCard,
+        scorer: Scorer,
+        preparation: Preparation,
+        *,
+        sources: list[str],
+        shapes: Sequence[tuple[int, int]] = (),
+        device: str = "cpu",
     ) -> None:
-        self.card, self.scorer, self.preparation, self.sources, self.device = card, scorer, preparation, sources, device
+        self.card, self.scorer, self.preparation, self.device = card, scorer, preparation, device
+        self.sources, self.shapes = sources, list(shapes)
         self._embedder: Embedder | None = None
         self._last: tuple[Image, Cut, Scored] | None = None
 
@@ -150,7 +160,7 @@ class FittedModel:
             return ()
         cut, scored = self._scored(image)
         assert scored.features is not None
-        place = self.preparation.to_patch(cut, x, y, scored.features.shape[1:3])
+        place = self.preparation.to_patch(cut, x, y, scored.features.shape[1:3], scored.patches)
         if place is None:
             return ()
         distances, rows = scorer.nearest.neighbours(scored.features[place], top)
@@ -159,7 +169,7 @@ class FittedModel:
             picture, down, across = scorer.owners[row].tolist()
             shown = self._training_picture(picture)
             if shown is not None:
-                box = self._patch_box(shown, down, across, scorer.grid)
+                box = self._patch_box(shown, picture, down, across, scorer.grid)
                 found.append(NearPatch(distance, shown, self.sources[picture], box))
         return tuple(found)
 
@@ -188,6 +198,7 @@ class FittedModel:
             self.scorer,
             self.preparation,
             sources=self.sources,
+            shapes=self.shapes,
             device=self.device,
         )
         other._embedder, other._last = self._embedder, self._last
@@ -217,15 +228,21 @@ class FittedModel:
                 continue
         return None
 
-    def _patch_box(self, picture: Image, down: int, across: int, grid: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Where a patch, with what its features have seen around it, lies in its training picture."""
-        cut = self.preparation.cut(picture)
-        tile, down = divmod(down, grid[0])
-        left, top, width, height = cut.places[min(tile, len(cut.places) - 1)]
-        wide, high = width / grid[1], height / grid[0]
-        x = left + (across + 0.5 - _SEEN / 2) * wide
-        y = top + (down + 0.5 - _SEEN / 2) * high
-        full_high, full_wide = cut.shape
+    def _patch_box(
+        self, shown: Image, picture: int, down: int, across: int, grid: tuple[int, int]
+    ) -> tuple[int, int, int, int]:
+        """Where a patch, with what its features have seen around it, lies in its training picture as it is shown."""
+        # the tiles are those of the picture that was learned from; what is shown may be its smaller copy
+        places, size = self.preparation.places(self.shapes[picture])
+        first = self.preparation.places(self.shapes[0])[1]
+        rows, columns = (round(grid[i] * size[i] / first[i]) for i in (0, 1))
+        tile, down = divmod(down, rows)
+        full_high, full_wide = shown.shape[:2]
+        down_scale, across_scale = full_high / self.shapes[picture][0], full_wide / self.shapes[picture][1]
+        left, top, width, height = places[min(tile, len(places) - 1)]
+        wide, high = width / columns * across_scale, height / rows * down_scale
+        x = left * across_scale + (across + 0.5 - _SEEN / 2) * wide
+        y = top * down_scale + (down + 0.5 - _SEEN / 2) * high
         w, h = min(_SEEN * wide, full_wide), min(_SEEN * high, full_high)
         x, y = min(max(0.0, x), full_wide - w), min(max(0.0, y), full_high - h)
         return round(x), round(y), max(1, round(w)), max(1, round(h))

@@ -186,6 +186,8 @@ def fit_patchcore(pictures: PictureSet, knobs: FitKnobs, *, device: str, seed: i
         rows = yield from choosing(features, count, projection=projection, seed=seed)
     bank = np.ascontiguousarray(features[rows])
     del features
+    if not np.isfinite(bank).all():
+        raise SightlineError(f"The weights of {backbone.name} are damaged (it gives no numbers): choose other weights.")
     yield Progress("Building the memory bank")
     return PatchCore(
         backbone,

@@ -90,6 +90,15 @@ class Preparation:
             places.append((x + place[0], y + place[1], place[2], place[3]))
         return Cut(np.stack(tiles), tuple(places), (height, width))
 
+    def places(self, shape: tuple[int, int]) -> tuple[list[tuple[float, float, float, float]], tuple[int, int]]:
+        """The places that `cut` would give for a picture of this height and width, and h, w of its tiles."""
+        found, size = [], (0, 0)
+        for x, y, w, h in self._tiles(*self._region(shape[1], shape[0])):
+            wide, high, left, top, kept_wide, kept_high = self._frame(w, h)
+            found.append((x + left / wide * w, y + top / high * h, kept_wide / wide * w, kept_high / high * h))
+            size = kept_high, kept_wide
+        return found, size
+
     def paste(self, cut: Cut, maps: NDArray[np.float32]) -> Map:
         """Maps of the tiles as one map of the full picture, (H, W) float32; NaN where nothing was looked at.
 
@@ -108,20 +117,26 @@ class Preparation:
             np.fmax(whole[y:bottom, x:right], part, out=whole[y:bottom, x:right])
         return whole
 
-    def to_patch(self, cut: Cut, x: float, y: float, grid: tuple[int, int]) -> tuple[int, int, int] | None:
+    def to_patch(
+        self, cut: Cut, x: float, y: float, grid: tuple[int, int], scores: NDArray[np.float32] | None = None
+    ) -> tuple[int, int, int] | None:
         """Which patch shows a point of the picture: tile, row, column; None where none does.
 
         Args:
             cut: what `cut` gave.
             x, y: in pixels of the full picture.
             grid: rows and columns of patches of a tile.
+            scores: (n, rows, columns) of the patches; where tiles overlap the highest counts, as in the map.
         """
+        found = []
         for tile, (left, top, w, h) in enumerate(cut.places):
             if left <= x < left + w and top <= y < top + h:
                 row = min(grid[0] - 1, int((y - top) / h * grid[0]))
                 column = min(grid[1] - 1, int((x - left) / w * grid[1]))
-                return tile, row, column
-        return None
+                found.append((tile, row, column))
+        if scores is None or not found:
+            return found[0] if found else None
+        return max(found, key=lambda place: float(scores[place]))
 
     def _region(self, width: int, height: int) -> tuple[int, int, int, int]:
         left, top, w, h = self.knobs.region
@@ -141,22 +156,23 @@ class Preparation:
     def _fit(self, part: Image) -> tuple[NDArray[np.uint8], tuple[float, float, float, float]]:
         """One tile resized, cropped, as RGB; and where what is left lies in it."""
         height, width = part.shape[:2]
+        wide, high, x, y, kept_wide, kept_high = self._frame(width, height)
+        how = cv2.INTER_AREA if wide * high < width * height else cv2.INTER_LINEAR
+        part = cv2.resize(part, (wide, high), interpolation=how)[y : y + kept_high, x : x + kept_wide]
+        place = (x / wide * width, y / high * height, kept_wide / wide * width, kept_high / high * height)
+        return np.asarray(cv2.cvtColor(part, cv2.COLOR_BGR2RGB), np.uint8), place
+
+    def _frame(self, width: int, height: int) -> tuple[int, int, int, int, int, int]:
+        """Width and height that a tile is resized to; and left, top, width, height of what is kept of that."""
         size, crop = self.knobs.size, self.knobs.crop
+        wide = high = size
         if self.knobs.keep_shape:
             scale = size / min(height, width)
             # a multiple of 32 fits every stride; one of 8 pixels more or less is no visible stretch
             wide, high = (max(32, round(side * scale / 32) * 32) for side in (width, height))
-        else:
-            wide = high = size
-        how = cv2.INTER_AREA if wide * high < width * height else cv2.INTER_LINEAR
-        part = cv2.resize(part, (wide, high), interpolation=how)
-        x = y = 0
         if crop and crop < min(wide, high):
-            x, y = (wide - crop) // 2, (high - crop) // 2
-            part = part[y : y + crop, x : x + crop]
-        kept_high, kept_wide = part.shape[:2]
-        place = (x / wide * width, y / high * height, kept_wide / wide * width, kept_high / high * height)
-        return np.asarray(cv2.cvtColor(part, cv2.COLOR_BGR2RGB), np.uint8), place
+            return wide, high, (wide - crop) // 2, (high - crop) // 2, crop, crop
+        return wide, high, 0, 0, wide, high
 
 
 def _starts(length: int, tile: int) -> list[int]:
@@ -178,6 +194,7 @@ class Pictures:
 
     Attributes:
         size: h, w of what the network sees; of the first picture where proportions are kept.
+        shapes: height, width of each picture, once they were checked.
     """
 
     def __init__(
@@ -188,6 +205,7 @@ class Pictures:
         self.size = (preparation.knobs.size, preparation.knobs.size)
         self._room = keep_mib * 2**20
         self._kept: dict[int, Cut] = {}
+        self.shapes: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -199,6 +217,7 @@ class Pictures:
             SightlineError: none can be read.
         """
         good: list[Path] = []
+        self.shapes = []
         first: SightlineError | None = None
         for number, path in enumerate(self.paths):
             try:
@@ -211,6 +230,7 @@ class Pictures:
             if not good:
                 self.size = (cut.tiles.shape[1], cut.tiles.shape[2])
             good.append(path)
+            self.shapes.append(cut.shape)
             yield Progress("Reading the good pictures", number + 1, len(self.paths), "pictures")
         if not good:
             raise first or SightlineError("There is no good picture to learn from: choose a folder with some.")

@@ -1,6 +1,7 @@
 """Pictures as a source: one, or a folder of them in natural order."""
 
 import re
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,11 @@ def read_bytes(path: Path) -> bytes:
         SightlineError: it is missing, cannot be read, or is larger than any picture.
     """
     try:
-        size = path.stat().st_size
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            # a pipe or a device would be read for ever
+            raise SightlineError(f"{path} cannot be read: it is no picture file; choose another.")
+        size = found.st_size
         if size > _LARGEST_FILE:
             raise SightlineError(f"{path} has {size / 2**30:.1f} GiB, too much for one picture: choose another file.")
         # not cv2.imread: it cannot open every name on Windows
