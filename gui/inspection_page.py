@@ -162,6 +162,9 @@ class InspectionPage(Workspace):
     def escape(self) -> None:
         self.desk.hide()
 
+    def receive(self, image: Any, name: str) -> None:
+        self.look_at(Look(name, image))
+
     def set_device(self, device: str) -> None:
         """Where the networks run; the present model is opened again there."""
         self.device = device

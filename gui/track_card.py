@@ -1,6 +1,6 @@
 """What is known of the track that was clicked, beside it."""
 
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import QRectF, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from engine.tracking.history import TrackRow
@@ -14,10 +14,12 @@ class TrackCard(QFrame):
 
     Signals:
         focus(bool): keep the track in the middle, or let go.
+        inspect(): look at the track on the page Inspect.
         closed(): the card was dismissed.
     """
 
     focus = Signal(bool)
+    inspect = Signal()
     closed = Signal()
 
     def __init__(self, over: QWidget) -> None:
@@ -51,7 +53,16 @@ class TrackCard(QFrame):
         self.button.toggled.connect(self._toggled)
         column.addLayout(top)
         column.addWidget(self.text)
-        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.send = QPushButton("Inspect")
+        self.send.setAccessibleName("Send to Inspect")
+        self.send.setToolTip("What is abnormal about it, and which past cases are like it (Ctrl+I)")
+        self.send.clicked.connect(lambda _c=False: self.inspect.emit())
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        buttons.addWidget(self.button)
+        buttons.addWidget(self.send)
+        buttons.addStretch(1)
+        column.addLayout(buttons)
         self.restyle()
         self.hide()
 

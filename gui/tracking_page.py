@@ -87,6 +87,7 @@ class TrackingPage(Workspace):
         self.picture.view_changed.connect(self._place_card)
         self.card.closed.connect(lambda: self.choose_track(None))
         self.card.focus.connect(self._focus)
+        self.card.inspect.connect(self.send_to_inspect)
         self.strip_view.table.chosen.connect(self.choose_track)
         line = self.timeline
         line.play.connect(self.play)
@@ -106,6 +107,7 @@ class TrackingPage(Workspace):
             self._action("Fit the picture", self.picture.fit, "F"),
             self._action("Picture at its own size", self.picture.actual_size, "1"),
             self._action("Focus the chosen track", self.card.button.toggle, "T"),
+            self._action("Send the chosen track to Inspect", self.send_to_inspect, "Ctrl+I"),
             *self.export.actions,
             *self.source.actions,
         ]
@@ -364,6 +366,18 @@ class TrackingPage(Workspace):
             if number == self.chosen_track:
                 return QRectF(QPointF(left, top), QPointF(right, bottom))
         return None
+
+    def send_to_inspect(self) -> None:
+        """Let the page Inspect look at the chosen track as it is in this frame."""
+        box = self._chosen_box()
+        if box is None or self.frame is None or self.chosen_track is None:
+            return
+        seen = self.frame.seen
+        height, width = seen.image.shape[:2]
+        left, top = max(0, round(box.left())), max(0, round(box.top()))
+        crop = seen.image[top : min(height, round(box.bottom())), left : min(width, round(box.right()))]
+        if crop.size:
+            self.sent.emit("inspect", crop.copy(), f"track {self.chosen_track}, frame {seen.index}")
 
     def _place_card(self) -> None:
         row = self.summary.rows.get(self.chosen_track) if self.chosen_track is not None else None

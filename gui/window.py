@@ -152,6 +152,7 @@ class Window(QMainWindow):
         page.state.connect(lambda text, more, busy, p=page: self._page_state(p, text, more, busy))
         page.source_shown.connect(lambda text, address, p=page: self._page_source(p, text, address))
         page.background.connect(self.job_bar.follow)
+        page.sent.connect(self._send)
         for one in page.actions():
             page.addAction(one)
         page.form.setVisible(self.chosen.form)
@@ -233,6 +234,11 @@ class Window(QMainWindow):
             late.deleteLater()
             self._adopt(page)
         return page
+
+    def _send(self, key: str, image: object, name: str) -> None:
+        page = self.page_of(key)
+        self.show_page(key)
+        page.receive(image, name)
 
     def make_pages(self) -> None:
         """Make those that are still to come: the first click on one need not wait."""

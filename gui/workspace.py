@@ -1,6 +1,7 @@
 """The page every page is: a picture, a form, a strip, and what it says to the window."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QPainter, QPaintEvent
@@ -140,6 +141,7 @@ class Workspace(QWidget):
         state(str, str, bool): what the page is doing, details, whether it is busy.
         source_shown(str, str): what is open, in words and as it was typed.
         background(object, str): a job to show in the job bar, and its title.
+        sent(str, object, str): the key of another page, a picture for it ((H, W, 3) uint8 BGR), what it shows.
     """
 
     said = Signal(str, str)
@@ -149,6 +151,7 @@ class Workspace(QWidget):
     state = Signal(str, str, bool)
     source_shown = Signal(str, str)
     background = Signal(object, str)
+    sent = Signal(str, object, str)
 
     key = ""
     title = ""
@@ -221,6 +224,9 @@ class Workspace(QWidget):
     def notice_room(self) -> QRect:
         """Which part of the picture's area notices may take."""
         return self.area.rect()
+
+    def receive(self, image: Any, name: str) -> None:
+        """Another page sends a picture, (H, W, 3) uint8 BGR, and says what it shows."""
 
     def escape(self) -> None:
         """Escape was pressed and no notice is there to be dismissed: leave what lies over the picture."""

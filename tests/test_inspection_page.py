@@ -527,3 +527,11 @@ def test_evaluate_takes_the_pictures_place_and_gives_it_back(window, page, qtbot
     view.opened.emit(str(item.path))
     qtbot.waitUntil(lambda: page.item == item and page.area.isVisible(), timeout=LONG)
     assert not page.desk.button.isChecked()
+
+
+def test_a_track_is_sent_to_inspect(window, page, qtbot, inspected):
+    window.pages["track"].sent.emit("inspect", np.full((40, 30, 3), 128, np.uint8), "track 3, frame 7")
+    qtbot.waitUntil(lambda: page.shown.looked.asked.name == "track 3, frame 7", timeout=LONG)
+    assert page.shown.looked.image.shape == (40, 30, 3)
+    assert page.shown.looked.verdict is not None
+    assert window.page is page

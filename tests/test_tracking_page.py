@@ -340,3 +340,16 @@ def test_the_same_job_runs_without_a_window():
             break
     job.close()
     assert any(len(event.seen.tracks) for event in seen)
+
+
+def test_a_chosen_track_goes_to_inspect(playing, qtbot):
+    playing.play(on=False)
+    playing.choose_track(playing.frame.seen.tracks.ids.tolist()[0])
+    with qtbot.waitSignal(playing.sent) as sent:
+        QTest.mouseClick(playing.card.send, Qt.MouseButton.LeftButton)
+    key, crop, name = sent.args
+    left, top, right, bottom = playing._chosen_box().getCoords()
+    assert key == "inspect"
+    assert abs(crop.shape[0] - (bottom - top)) <= 2
+    assert abs(crop.shape[1] - (right - left)) <= 2
+    assert name.startswith(f"track {playing.chosen_track}, frame")
