@@ -84,7 +84,13 @@ def choosing(
     n = len(points)
     count = min(count, n)
     begin = int(np.random.default_rng(seed).integers(n)) if first is None else first
-    return (yield from _greedy(points.contiguous(), count, begin))
+    threads = torch.get_num_threads()
+    # thousands of small steps: a second thread makes them a third quicker, and the window late
+    torch.set_num_threads(1)
+    try:
+        return (yield from _greedy(points.contiguous(), count, begin))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _greedy(points: Any, count: int, first: int) -> Generator[Progress, None, NDArray[np.int64]]:
