@@ -509,6 +509,7 @@ def test_the_time_is_known_beforehand(alone):
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(reason="not reliably reached: 0.886 was measured with 1,000 steps", strict=False)
 def test_drawn_tiles_are_told_apart(alone):
     """The short recipe with the stand-in teacher, from nothing but the pictures: some minutes on two cores."""
     from engine.inspection.dataset import read_category
@@ -524,5 +525,4 @@ def test_drawn_tiles_are_told_apart(alone):
     for item in category.test:
         scores[item.abnormal].append(float(model.score(preparation.cut(read_any(item.path)).batch).raw.max()))
     higher = np.array(scores[True])[:, None] - np.array(scores[False])[None]
-    # the aim is 0.9; 0.886 was measured with the default of 1,000 steps
-    assert ((higher > 0) + 0.5 * (higher == 0)).mean() >= 0.8
+    assert ((higher > 0) + 0.5 * (higher == 0)).mean() >= 0.9

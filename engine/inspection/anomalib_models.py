@@ -28,6 +28,7 @@ from engine.inspection.scorer import Scored
 from engine.job import Job, Notice, Progress
 from engine.media.aside import Line, aside
 from engine.samples.pictures import training_pictures
+from engine.weights.networks import asks_for_code
 
 __all__ = ["AnomalibScorer", "anomalib_names", "fit_anomalib", "load_anomalib", "open_anomalib_checkpoint", "why_not"]
 
@@ -373,9 +374,7 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
             read = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch says in many types of exceptions that a file is damaged
-        said = str(error).lower()
-        # an "unsupported operand" is a byte that stands for nothing: the file is no pickle
-        if "unsupported operand" not in said and ("weights_only" in said or "unsupported" in said):
+        if asks_for_code(error):
             raise SightlineError(
                 f"{path} was not opened because it asks for code to be run: fit the model anew, or use a checkpoint of "
                 "anomalib 2.7 or later."

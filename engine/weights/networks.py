@@ -85,9 +85,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     try:
         read = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        said = str(error).lower()
-        # an "unsupported operand" is a byte that stands for nothing: the file is no pickle
-        if "unsupported operand" not in said and ("weights_only" in said or "unsupported" in said):
+        if asks_for_code(error):
             raise SightlineError(
                 f"{path} was not opened because it asks for code to be run; use plain weights (a state dict) "
                 "from a source you trust."
@@ -99,6 +97,13 @@ def read_tensors(path: Path) -> dict[str, Any]:
     if not isinstance(read, dict) or not read or not all(isinstance(v, torch.Tensor) for v in read.values()):
         raise SightlineError(f"{path} holds no plain weights (a state dict of tensors); choose another file.")
     return {str(name).removeprefix("module."): value for name, value in read.items()}
+
+
+def asks_for_code(error: Exception) -> bool:
+    """Whether `torch.load(weights_only=True)` refused a file for what it would run, not because it is damaged."""
+    said = str(error).lower()
+    # an "unsupported operand" is a byte that stands for nothing: the file is no pickle
+    return "unsupported operand" not in said and ("weights_only" in said or "unsupported" in said)
 
 
 def _bare(name: str) -> Any:
