@@ -15,6 +15,7 @@ from engine.inspection.evaluate import AVERAGE, Result, average, evaluate, metho
 from engine.inspection.knobs import FitKnobs
 from engine.inspection.metrics import aupro
 from engine.inspection.pictures import read_any
+from engine.inspection.report import write_report
 from engine.inspection.types import Category, Item, NearPatch, Verdict
 from engine.job import Notice, Progress, drive
 from engine.samples.textures import write_mvtec
@@ -50,14 +51,34 @@ class Brightness:
         Brightness.open -= 1
 
 
+class Pointing(Brightness):
+    """One that sees what is abnormal as a direction: 0.4 rad for the first picture, then 0.8, ..."""
+
+    asked = 0
+
+    def vectors(self, image, verdict):
+        assert image.shape[:2] == verdict.map.shape
+        self.asked += 1
+        angle = 0.4 * self.asked
+        return np.ones(3, np.float32), np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+
+class Blind(Brightness):
+    """One whose vectors need what is not here."""
+
+    def vectors(self, _image, _verdict):
+        raise SightlineError("The weights are not here.")
+
+
 def bright(category, knobs, *, name, device, seed):
-    """A fit of it; "dark" takes dark for abnormal."""
+    """A fit of it; "dark" takes dark for abnormal, "pointing" and "blind" are as above."""
     assert (name.startswith(category.name), device, seed) == (True, "cpu", 3)
     yield Progress("Looking", 1, 2)
     yield Notice("it is bright")
     if not category.train:
         raise SightlineError("There is no good picture to learn from.")
-    return Brightness(-1.0 if knobs.method == "dark" else 1.0, knobs.region[1])
+    kind = {"pointing": Pointing, "blind": Blind}.get(knobs.method, Brightness)
+    return kind(-1.0 if knobs.method == "dark" else 1.0, knobs.region[1])
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +284,41 @@ def test_examples_are_the_worst_then_each_kind(tmp_path):
     assert [one.mask for one in result.examples if not one.item.abnormal] == [None] * (6 - 4)
     assert (result.bank, result.card) == (None, None)
     assert run([draw(tmp_path / "b")])[0][0].examples == ()
+
+
+def test_the_most_similar_pictures_of_each_example(tmp_path):
+    category = draw(tmp_path / "a", good=3, bad=5)
+    (result, mean), _ = run([category], "pointing", examples=4)
+    assert [item for item, _ in result.similar] == [one.item for one in result.examples if one.item.abnormal]
+    for item, near in result.similar:
+        own = category.test.index(item)
+        # next in the row of angles is nearest; of two equally near rounding decides
+        expected = sorted(abs(place - own) for place in range(8) if place != own)[:5]
+        assert [one.similarity for one in near] == pytest.approx([np.cos(0.4 * apart) for apart in expected], abs=1e-6)
+        assert [one.rank for one in near] == [1, 2, 3, 4, 5]
+        seen = {str(other.path): other for other in category.test if other != item}
+        for one in near:
+            truth = seen.pop(one.case.path)
+            assert (one.case.kind, one.case.category, one.case.model) == (truth.kind, "a", "a, pointing")
+            assert (one.case.width, one.case.height, one.case.whole, one.case.defect) == (56, 40, None, None)
+            assert abs(category.test.index(truth) - own) in expected
+    assert mean.similar == ()
+    assert run([category], "pointing")[0][0].similar == (), "nobody wants a report"
+
+    # good ones are asked for only where there is nothing else; there may be fewer than five others
+    good = draw(tmp_path / "b", good=3, bad=0)
+    assert [len(near) for _, near in run([good], "pointing", examples=2)[0][0].similar] == [2, 2]
+    assert run([draw(tmp_path / "c", good=0, bad=1)], "pointing", examples=2)[0][0].similar == ()
+
+
+@pytest.mark.parametrize("method", ["bright", "blind"])
+def test_without_vectors_nothing_is_similar_and_all_else_is_there(tmp_path, method):
+    results, events = run([draw(tmp_path / "a")], method, examples=3)
+    assert (results[0].images, len(results[0].examples), results[0].similar) == (14, 3, ())
+    said = [text for text in notices(events) if "similar" in text]
+    assert said == ["a, blind: no similar pictures are looked for. The weights are not here."] * (method == "blind")
+    drive(write_report(results, tmp_path / "r.html"))
+    assert 'id="similar"' not in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
 def test_patchcore_on_a_drawn_category(tmp_path):

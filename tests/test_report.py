@@ -13,6 +13,7 @@ import pytest
 from engine.errors import SightlineError
 from engine.inspection.dataset import read_category
 from engine.inspection.evaluate import evaluate
+from engine.inspection.fit import fit
 from engine.inspection.gallery import Case, Neighbour
 from engine.inspection.knobs import FitKnobs
 from engine.inspection.metrics import precision_recall_curve, roc_curve
@@ -74,6 +75,12 @@ def read(path: Path) -> Reader:
     return Reader(path.read_text(encoding="utf-8"))
 
 
+def decoded(source: str) -> np.ndarray:
+    """The picture of an `<img>`."""
+    data = np.frombuffer(base64.b64decode(source.partition(",")[2], validate=True), np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+
 def made(folder: Path, *, good=4, bad=4, name="cloth", method="bright", overlap=True) -> Result:
     """A result without a model: two of the pictures are called wrongly."""
     folder.mkdir(exist_ok=True)
@@ -110,8 +117,7 @@ def test_the_report_of_a_real_run(run, tmp_path):
     assert not re.search(r"https?://|url\(|@import", text)
     assert "default-src 'none'" in text
     for source in page.images:
-        data = np.frombuffer(base64.b64decode(source.partition(",")[2], validate=True), np.uint8)
-        assert cv2.imdecode(data, cv2.IMREAD_COLOR) is not None
+        assert decoded(source) is not None
     assert all(page.alts)
     assert {link.removeprefix("#") for link in page.links} <= page.ids
 
@@ -128,6 +134,74 @@ def test_the_report_of_a_real_run(run, tmp_path):
     assert f"of {bank.patches:,} patches the coreset keeps {bank.kept:,}" in page.text
     assert len(page.images) >= len(bank.any) + len(bank.first) + len(bank.pictures) + 3 * len(grid.examples)
     assert "$" not in page.text
+
+
+def test_the_most_similar_test_pictures_are_in_it(run, tmp_path):
+    grid = run[0]
+    assert grid.similar
+    drive(write_report(run, tmp_path / "r.html"))
+    page = read(tmp_path / "r.html")
+    assert "similar" in page.ids
+    assert "#similar" in page.links
+    text = page.text[page.text.index("Can a defect be found again") : page.text.index("Settings, versions, machine")]
+    place = 0
+    for item, near in grid.similar:
+        assert len(near) == 5
+        same = sum(one.case.kind == item.kind for one in near)
+        said = [f"{same} of 5 are of the same kind ({item.kind}); the test has no other.", f"asked for · {item.kind}"]
+        said += [f"{one.case.kind} · similarity {one.similarity:.2f}{Path(one.case.path).name}" for one in near]
+        for words_said in said:
+            place = text.index(words_said, place)
+    shown = [
+        source for source, alt in zip(page.images, page.alts, strict=True) if "asked for" in alt or "similar" in alt
+    ]
+    assert len(shown) == 6 * len(grid.similar)
+    # the first is the picture that was asked for, framed, with its defect outlined as the mask says
+    item = grid.similar[0][0]
+    first = decoded(shown[0])
+    truth = cv2.resize(cv2.imread(str(item.mask), 0), first.shape[1::-1]) > 127
+    green = (first[:, :, 1].astype(int) - first[:, :, 2] > 60) & (first[:, :, 1] > first[:, :, 0])
+    assert green.any()
+    assert not (green & ~cv2.dilate(truth.astype(np.uint8), np.ones((9, 9))).astype(bool)).any()
+    assert np.abs(first[60, 1].astype(int) - (254, 158, 76)).max() < 40
+    original = cv2.resize(cv2.imread(str(item.path)), first.shape[1::-1])
+    inside = np.s_[8:-8, 8:-8]
+    assert np.abs(first[inside].astype(int) - original[inside]).mean() < 12
+
+    drive(write_report(run, tmp_path / "r.html", similar=()))
+    assert "similar" not in read(tmp_path / "r.html").ids
+    lost = replace(grid, similar=((Item(tmp_path / "gone.png", "bent"), grid.similar[0][1]),))
+    drive(write_report([lost], tmp_path / "r.html"))
+    text = read(tmp_path / "r.html").text
+    assert "not here any more" in text[text.index("Can a defect be found again") :]
+
+
+def test_drawn_defects_are_found_again(tmp_path):
+    """Of every defect the neighbours are those that scikit-learn finds, and most are of its kind."""
+    from sklearn.neighbors import NearestNeighbors
+
+    category = read_category(write_mvtec(tmp_path, "tile", train=8, good=5, each=6))
+    vectors = []
+
+    def remembering(*given, **more):
+        model = yield from fit(*given, **more)
+        for item in category.test:
+            image = model.read(item.path)
+            vectors.append(model.vectors(image, model.examine(image))[1])
+        return model
+
+    result = drive(evaluate([category], [FitKnobs(size=256)], device="cpu", examples=40, fit=remembering))[0]
+    assert {item for item, _ in result.similar} == {item for item in category.test if item.abnormal}
+    search = NearestNeighbors(n_neighbors=6, metric="cosine").fit(vectors)
+    same = []
+    for item, near in result.similar:
+        distances, places = search.kneighbors([vectors[category.test.index(item)]])
+        assert category.test[places[0][0]] == item, "itself, which is left out"
+        assert [one.case.path for one in near] == [str(category.test[place].path) for place in places[0][1:]]
+        assert [one.similarity for one in near] == pytest.approx(list(1 - distances[0][1:]), abs=1e-5)
+        same += [one.case.kind == item.kind for one in near]
+    # 0.83 as measured; by chance it is 5 of 34
+    assert np.mean(same) > 0.7
 
 
 def test_the_bank_is_the_models(run):

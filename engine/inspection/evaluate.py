@@ -29,6 +29,7 @@ from engine.inspection.results import (
     to_csv,
     to_json,
 )
+from engine.inspection.retrieval import Retrieval
 from engine.inspection.showing import bank_of, small_enough
 from engine.inspection.types import Category, Image, Item, NearPatch, Verdict
 from engine.job import Job, Notice, Progress
@@ -79,7 +80,7 @@ def evaluate(
         fit: makes a model; None is `engine.inspection.fit.fit`.
         examples: how many test pictures each result keeps with picture, map and nearest good patches: the worst of the
             wrong ones, then the plainest of each kind. Above 0 a result of PatchCore keeps pictures of its memory bank
-            as well.
+            as well, and one of a model that makes vectors the test pictures that look most like its examples.
 
     Yields:
         `Progress` in pictures of the whole run, `Notice`, and a `Result` as soon as it is there: for each category each
@@ -132,6 +133,7 @@ class _Run:
         self.title = f"{category.name}, {method}"
         self._category, self._method, self._knobs = category, method, knobs
         self._clock, self._examples = clock, examples
+        self._retrieval = Retrieval(category.name, self.title)
 
     def through(self, fit: Fit, device: str, seed: int) -> Job[Result]:
         if not self._category.test:
@@ -178,6 +180,8 @@ class _Run:
                 continue
             spent += time.perf_counter() - begun
             scores.append(PictureScore(item, verdict.score, verdict.raw))
+            if self._examples:
+                yield from self._retrieval.add(model, item, image, verdict)
             if masked:
                 yield from self._add(pixels, item, verdict, unmasked)
         if not scores:
@@ -251,6 +255,7 @@ class _Run:
             scores=tuple(seen),
             wrong=tuple(wrong),
             examples=examples,
+            similar=self._retrieval.similar([example.item for example in examples]),
             bank=bank,
             card=getattr(model, "card", None),
         )

@@ -14,7 +14,6 @@ from string import Template
 
 from engine import runtime
 from engine.errors import SightlineError
-from engine.inspection.gallery import Neighbour
 from engine.inspection.knobs import FitKnobs
 from engine.inspection.report_parts import HUES, curves, figure, histogram, number, table, title_of, words
 from engine.inspection.report_pictures import (
@@ -22,14 +21,11 @@ from engine.inspection.report_pictures import (
     example_pictures,
     plainest,
     similar_pictures,
+    similar_said,
     wrong_pictures,
 )
-from engine.inspection.results import AVERAGE, Result, write_text
-from engine.inspection.types import Item
+from engine.inspection.results import AVERAGE, Result, Similar, write_text
 from engine.job import Job, Progress
-
-Similar = tuple[Item, Sequence[Neighbour]]
-"""A picture that was asked for, and the cases that look most like it."""
 
 
 def write_report(
@@ -38,7 +34,7 @@ def write_report(
     *,
     title: str = "",
     asked: str = "",
-    similar: Sequence[Similar] = (),
+    similar: Sequence[Similar] | None = None,
     seed: int | None = None,
 ) -> Job[Path]:
     """Write the report of an evaluation; yields `Progress`, returns the path.
@@ -48,7 +44,8 @@ def write_report(
         path: of the HTML file. What was there is replaced only when all is written.
         title: of the report; "" makes one.
         asked: a sentence of the person who asked, put before the report's own.
-        similar: pictures with their most similar past cases.
+        similar: pictures with their most similar past cases; None shows what the results themselves hold, which are
+            the most similar among the test pictures.
         seed: of the run, where the results have no card that says it.
 
     Raises:
@@ -67,12 +64,13 @@ def write_report(
         "table": table(results),
         "settings": pages.settings(),
     }
-    total = len(single) * 2 + sum(len(result.examples) for result in single) + len(similar)
+    asked_for = sum(len(result.similar) for result in single) if similar is None else len(similar)
+    total = len(single) * 2 + sum(len(result.examples) for result in single) + asked_for
     sections: dict[str, list[str]] = {}
     for done, (name, part) in enumerate(pages.drawn(), 1):
         sections.setdefault(name, []).append(part)
         yield Progress("Writing the report", min(done, total), total)
-    optional = {"examples": "Pictures it looked at", "wrong": "What it got wrong", "similar": "Most similar past cases"}
+    optional = {"examples": "Pictures it looked at", "wrong": "What it got wrong", "similar": "Most similar pictures"}
     parts |= {name: "".join(sections.get(name, [])) for name in ("curves", "patchcore", "coreset", "efficientad")}
     parts["sections"] = "\n".join(
         f'<section id="{name}"><h2>{head}</h2>{"".join(sections[name])}</section>'
@@ -91,7 +89,7 @@ class _Pages:
     """Words and pictures of one report."""
 
     def __init__(
-        self, results: Sequence[Result], single: list[Result], similar: Sequence[Similar], seed: int | None
+        self, results: Sequence[Result], single: list[Result], similar: Sequence[Similar] | None, seed: int | None
     ) -> None:
         self._single, self._similar = single, similar
         self._means = [result for result in results if result.category == AVERAGE] or single
@@ -178,8 +176,19 @@ class _Pages:
         for result in self._single:
             if result.wrong or result.f1 is not None:
                 yield "wrong", wrong_pictures(result)
-        for item, neighbours in self._similar:
+        for item, neighbours in self._similar or ():
             yield "similar", similar_pictures(item, neighbours)
+        if self._similar is None:
+            yield from self._own_similar()
+
+    def _own_similar(self) -> Iterator[tuple[str, str]]:
+        """The most similar test pictures that the results hold, each category and method under its head."""
+        shown = [result for result in self._single if result.similar]
+        for result in shown:
+            head = f"<h3>{words(result.category)}, {words(title_of(result.method))}</h3>"
+            yield "similar", (similar_said() if result is shown[0] else "") + head
+            for item, neighbours in result.similar:
+                yield "similar", similar_pictures(item, neighbours, result)
 
     def _curves(self, category: str) -> str:
         own = [result for result in self._single if result.category == category]

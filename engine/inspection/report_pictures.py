@@ -1,6 +1,8 @@
 """The pictures of a report: a defect and why, the bank before and after, what was called wrongly, similar cases."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from engine.errors import SightlineError
 from engine.inspection.draw import contours, outlined, picture_with_verdict
 from engine.inspection.gallery import Neighbour
+from engine.inspection.pictures import read_mask
 from engine.inspection.report_parts import figure, kept_patches, picture, read_small, scatter, title_of, words
 from engine.inspection.results import Bank, Example, PictureScore, Result
 from engine.inspection.showing import square
@@ -174,20 +178,63 @@ def _gone() -> str:
     return "<div class='none'>not here any more</div>"
 
 
-def similar_pictures(item: Item, neighbours: Sequence[Neighbour]) -> str:
-    image = read_small(item.path, None)
-    asked = picture(_framed(image), "The picture that was asked for", 192) if image is not None else _gone()
+def similar_said() -> str:
+    """What the most similar test pictures show."""
+    return (
+        "<p>Can a defect be found again by how it looks? Each of these pictures is compared with all other test "
+        "pictures by what is abnormal in it. The five that are most like it stand beside it, the most similar first "
+        "(similarity 1: alike), with the defect outlined in green where the data set marks it. The comparison knows "
+        "neither the kinds nor the marks.</p>"
+    )
+
+
+def similar_pictures(item: Item, neighbours: Sequence[Neighbour], result: Result | None = None) -> str:
+    """One picture and the cases that look most like it.
+
+    Args:
+        item: that was asked for.
+        neighbours: the most similar first.
+        result: whose test pictures all of them are; None for cases of a gallery.
+    """
+    masks: dict[str, Path | None] = {}
+    white, there = None, ""
+    if result is not None:
+        # a case's path is absolute, a category's need not be
+        masks = {os.path.abspath(seen.item.path): seen.item.mask for seen in result.scores}  # noqa: PTH100
+        white = result.card.white if result.card is not None else None
+        others = sum(seen.item.kind == item.kind for seen in result.scores) - 1
+        there = f"; the test has {others or 'no'} other{'s' if others > 1 else ''}"
+    asked = _alike(item.path, f"{item.kind}, asked for", item.mask if result is not None else None, white, framed=True)
     cells = [figure(asked, f"<b>asked for</b> · {words(item.kind)}<br>{words(item.path.name)}")]
     for near in neighbours:
-        other = read_small(Path(near.case.path), None)
-        inside = picture(other, f"{near.case.kind}, similar", 192) if other is not None else _gone()
-        caption = f"{words(near.case.kind)} · similarity {near.similarity:.2f}<br>{words(Path(near.case.path).name)}"
+        path = Path(near.case.path)
+        inside = _alike(path, f"{near.case.kind}, similar", masks.get(near.case.path), white)
+        caption = f"{words(near.case.kind)} · similarity {near.similarity:.2f}<br>{words(path.name)}"
         cells.append(figure(inside, caption))
     same = sum(near.case.kind == item.kind for near in neighbours)
     said = (
-        f"{same} of {len(neighbours)} are of the same kind ({words(item.kind)})." if neighbours else "There are none."
+        f"{same} of {len(neighbours)} are of the same kind ({words(item.kind)}){there}."
+        if neighbours
+        else "There are none."
     )
     return f"<div class='example'><p>{said}</p><div class='six'>{''.join(cells)}</div></div>"
+
+
+def _alike(path: Path, alt: str, mask: Path | None, white: float | None, *, framed: bool = False) -> str:
+    """A picture of a row of similar ones, its defect outlined where a mask can be read."""
+    image = read_small(path, white)
+    if image is None:
+        return _gone()
+    drawn = _drawn_large(image)
+    if framed:
+        # below the outline: a defect may lie at the edge
+        drawn = _framed(drawn)
+    if mask is not None:
+        # what is wrong with a mask was said when the pixels were counted
+        with suppress(SightlineError):
+            truth = _drawn_large(read_mask(mask, image.shape[:2]).astype(np.float32))
+            drawn = outlined(drawn, contours(truth, 0.5), _TRUTH)
+    return picture(drawn, alt, 192)
 
 
 def _framed(image: Image) -> Image:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SightlineError
+from engine.inspection.gallery import Neighbour
 from engine.inspection.knobs import FitKnobs
 from engine.inspection.metrics import Curve
 from engine.inspection.threshold import KnownScores
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 AVERAGE = "average"
 """What a method's average over the categories has instead of a category's name."""
+
+Similar = tuple[Item, Sequence[Neighbour]]
+"""A picture that was asked for, and the cases that look most like it, the most similar first."""
 
 _AVERAGED = ("image_auroc", "average_precision", "pixel_auroc", "aupro", "f1", "fit_s", "ms_per_image")
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -122,6 +126,8 @@ class Result:
         scores: of every picture, in the category's order.
         wrong: the pictures on the wrong side of the threshold, the farthest from it first.
         examples: as many as were asked for.
+        similar: the defective ones among the examples (the good ones where there are no others), each with the other
+            test pictures whose defect looks most like its own; () where the model makes no vectors.
         bank: of PatchCore, where examples were asked for.
         card: what is known of the model; None of an average.
         averaged: of an average, how many categories it is over.
@@ -144,6 +150,7 @@ class Result:
     scores: tuple[PictureScore, ...] = ()
     wrong: tuple[PictureScore, ...] = ()
     examples: tuple[Example, ...] = ()
+    similar: tuple[Similar, ...] = ()
     bank: Bank | None = None
     card: "ModelCard | None" = None
     averaged: int = 0
