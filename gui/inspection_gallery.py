@@ -1,46 +1,30 @@
 """The strip's panel of similar cases: the five past cases that look most like the picture that is shown."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from engine.errors import SightlineError
-from engine.inspection.alike import (
-    FIVE,
-    Facts,
-    Found,
-    Lend,
-    Seen,
-    Shelf,
-    Subject,
-    asking,
-    dropping,
-    looking,
-    on_server,
-    own_folder,
-    seeing,
-    showing,
-)
+from engine.inspection.alike import FIVE, Found, Lend, Subject, asking, looking
+from engine.inspection.shelf import Facts, Shelf, dropping, own_folder
 from engine.inspection.types import Category, Image, Verdict
 from gui import theme
 from gui.inspection_gallery_edit import GalleryEdit
 from gui.inspection_gallery_filter import FilterPopup
+from gui.inspection_gallery_hint import GalleryHint
 from gui.inspection_gallery_parts import (
-    LARGEST,
     CaseRow,
     CaseTile,
     GalleryChoices,
     agreeing,
-    counted,
-    drawn,
     in_words,
     said_of,
 )
+from gui.inspection_gallery_seen import GallerySeen
 from gui.inspection_parts import InspectShow
 from gui.inspection_tools import Region
 from gui.job import JobSlot
@@ -52,9 +36,6 @@ if TYPE_CHECKING:
 _GAP = 6
 _SOON_MS = 80
 """Pictures that are passed over faster than this are not asked about."""
-_KEPT = 120
-NO_MODEL = "Fit or open a model: the past cases that look most like the picture are shown here."
-NO_PICTURE = "Open a picture: the past cases that look most like it are shown here."
 
 
 class GalleryPanel(QWidget):
@@ -107,10 +88,9 @@ class GalleryPanel(QWidget):
         self.problem: SightlineError | None = None
         self.facts: Facts | None = None
         self.show_choice = InspectShow()
-        self._kept: OrderedDict[tuple[str, str], Seen] = OrderedDict()
         self._lent: Lend | None = None
         self._waiting = self._left = False
-        self.asking, self.seeing = JobSlot(self), JobSlot(self)
+        self.asking = JobSlot(self)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(_SOON_MS)
@@ -130,7 +110,7 @@ class GalleryPanel(QWidget):
         head.setContentsMargins(2, 0, 0, 0)
         self.title = QLabel()
         self.title.setObjectName("plotTitle")
-        self.back = _chip("back to the picture", "Ask by the whole picture shown again")
+        self.back = _chip("back", "Ask by the whole picture shown again")
         self.filter = _chip("filter ▾", "Which cases are shown, and by what they are compared")
         self.filter.setCheckable(True)
         self.more = QToolButton()
@@ -145,20 +125,9 @@ class GalleryPanel(QWidget):
         column.addLayout(head)
         self.place = CaseRow(FIVE)
         self.tiles = self.place.tiles
+        self.seen = GallerySeen(self)
         column.addWidget(self.place, 1)
-        self.hint = QWidget()
-        words = QVBoxLayout(self.hint)
-        words.setContentsMargins(2, 4, 0, 4)
-        words.setSpacing(8)
-        self.hint_text = QLabel()
-        self.hint_text.setObjectName("quiet")
-        self.hint_text.setWordWrap(True)
-        self.hint_buttons = QHBoxLayout()
-        self.hint_buttons.setSpacing(8)
-        self.hint_buttons.setAlignment(Qt.AlignmentFlag.AlignLeft)
-        words.addWidget(self.hint_text)
-        words.addLayout(self.hint_buttons)
-        words.addStretch(1)
+        self.hint = GalleryHint(self)
         column.addWidget(self.hint, 1)
         self.popup = FilterPopup(self, self.chosen)
         self.restyle()
@@ -167,11 +136,9 @@ class GalleryPanel(QWidget):
         self._soon.timeout.connect(self._ask_now)
         self.asking.returned.connect(self._came)
         self.asking.failed.connect(self._refused)
-        self.seeing.batch.connect(self._seen)
-        self.seeing.failed.connect(self.failed)
         self.back.clicked.connect(self.ask_picture_shown)
         self.filter.clicked.connect(self._open_filter)
-        self.popup.changed.connect(self._choose)
+        self.popup.changed.connect(self.choose)
         self.place.opened.connect(self._open)
         self.place.menu_wanted.connect(self._show_menu)
 
@@ -210,7 +177,7 @@ class GalleryPanel(QWidget):
         """The overlay's colours, its opacity, or none."""
         if show != self.show_choice:
             self.show_choice = show
-            self._draw_tiles()
+            self.seen.draw()
 
     def relabel(self, path: str, kind: str) -> None:
         """Somebody said what a picture shows: if it is a case, the gallery knows it too."""
@@ -290,7 +257,7 @@ class GalleryPanel(QWidget):
         self._waiting = False
         self.result, self.facts = result, result.facts if result is not None else None
         self.settle()
-        self._show_tiles()
+        self.seen.show_cases(result.neighbours if result is not None else ())
 
     def _refused(self, error: Exception) -> None:
         self._waiting = False
@@ -300,6 +267,11 @@ class GalleryPanel(QWidget):
             self.settle()
         else:
             self.failed.emit(error)
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is on its way."""
+        return self._waiting or self._soon.isActive()
 
     @property
     def known_kind(self) -> str:
@@ -319,7 +291,7 @@ class GalleryPanel(QWidget):
         if self._lent is not None:
             self._lent.answer.cancel()
         self.asking.cancel()
-        self.seeing.cancel()
+        self.seen.cancel()
         self.result = None
 
     # -- what is shown
@@ -340,7 +312,7 @@ class GalleryPanel(QWidget):
         else:
             self.title.setText("Similar cases")
             self.found.emit("", 0, 0)
-            self._say_hint()
+            self.hint.show_state()
         self.title.setAccessibleDescription(self.title.text())
         self.told.emit(in_words(self.facts))
         self.edit.settle()
@@ -350,80 +322,6 @@ class GalleryPanel(QWidget):
         if subject is None or subject is self.shown:
             return "cases"
         return "to the region" if subject.region is not None else f"to {Path(subject.name).name}"
-
-    def _say_hint(self) -> None:
-        text, buttons = self._hint()
-        self.hint_text.setText(text)
-        while (item := self.hint_buttons.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        for word, do in buttons:
-            button = QPushButton(word)
-            button.setAccessibleName(word)
-            button.clicked.connect(lambda _c=False, do=do: do())
-            self.hint_buttons.addWidget(button)
-            button.show()
-
-    def _hint(self) -> tuple[str, list[tuple[str, Callable[[], object]]]]:
-        if self.problem is not None:
-            other = self.edit.ask_server if on_server(self.shelf.where) else self.edit.ask_folder
-            word = "Address and key …" if on_server(self.shelf.where) else "Choose another folder …"
-            return str(self.problem), [("Try again", self.ask_again), (word, other)]
-        if self.edit.filling.busy:
-            return "The pictures are being put into the gallery; how far it is stands below.", []
-        if self.card is None:
-            return NO_MODEL, []
-        result = self.result
-        if self.shelf.there and (self._waiting or self._soon.isActive()):
-            return "", []
-        if result is not None and result.own and self.chosen.active:
-            return "No case matches the filter.", [("Clear the filter", lambda: self._choose(self.chosen.cleared()))]
-        if result is not None and result.own and self.subject is not None:
-            return "No other case is in the gallery.", self._index_button()
-        if result is not None and result.facts.count:
-            name = self.card.name
-            return f"No past cases of {name} yet, as it was fitted last.", self._index_button()
-        if result is not None or not self.shelf.there:
-            return "No past cases yet.", self._index_button()
-        return (NO_PICTURE if self.subject is None else ""), []
-
-    def _index_button(self) -> list[tuple[str, Callable[[], object]]]:
-        pictures = self.edit.test_pictures()
-        if not pictures or self.category is None:
-            return [("Index a folder of pictures …", self.edit.ask_pictures)]
-        return [(f"Index the {counted(len(pictures))} of {self.category.name}", self.edit.index_test)]
-
-    def _show_tiles(self) -> None:
-        neighbours = self.result.neighbours if self.result is not None else ()
-        self.place.show_cases(neighbours)
-        self._draw_tiles()
-        missing = [n.case for n in neighbours if (n.case.path, self._fit_of()) not in self._kept]
-        if missing:
-            ratio = self.devicePixelRatioF()
-            lends = seeing(missing, (round(LARGEST.width() * ratio), round(LARGEST.height() * ratio)))
-            for lend in lends:
-                self.lend(lend)
-            self.seeing.start(lambda: showing(lends), "Similar cases", keep=2 * FIVE)
-
-    def _fit_of(self) -> str:
-        return self.card.fitted if self.card is not None else ""
-
-    def _seen(self, events: list[Seen]) -> None:
-        for seen in events:
-            self._kept[seen.path, seen.fit] = seen
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        self._draw_tiles()
-
-    def _draw_tiles(self) -> None:
-        for tile in self.tiles:
-            if tile.neighbour is not None and tile.isVisibleTo(self):
-                seen = self._kept.get((tile.neighbour.case.path, self._fit_of()))
-                if seen is not None:
-                    self._kept.move_to_end((seen.path, seen.fit))
-                    tile.show_pixels(drawn(seen, self.show_choice), self.devicePixelRatioF())
 
     # -- one case
 
@@ -449,17 +347,10 @@ class GalleryPanel(QWidget):
         self.filter.setChecked(bool(self.chosen.active))
         facts = self.facts
         self.popup.show_facts(facts.kinds if facts else {}, facts.categories if facts else {})
-        self.popup.adjustSize()
-        at = self.filter.mapToGlobal(QPoint(self.filter.width() - self.popup.width(), -self.popup.height() - 4))
-        screen = self.screen().availableGeometry()
-        at.setX(max(screen.left() + 4, at.x()))
-        if at.y() < screen.top():
-            at.setY(self.filter.mapToGlobal(QPoint(0, self.filter.height() + 4)).y())
-        self.popup.move(at)
-        self.popup.show()
-        self.popup.by[self.chosen.embedding].setFocus(Qt.FocusReason.PopupFocusReason)
+        self.popup.open_over(self.filter)
 
-    def _choose(self, chosen: GalleryChoices) -> None:
+    def choose(self, chosen: GalleryChoices) -> None:
+        """Ask for other cases from now on; the gallery stays."""
         self.chosen = replace(chosen, where=self.chosen.where, front=self.chosen.front)
         self.popup.show_choices(self.chosen)
         self.settings.save("inspect_gallery", self.chosen, GalleryChoices())

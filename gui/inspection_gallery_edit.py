@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu
 
 from engine.inspection.alike import (
     filling_from,
     labelling,
     making,
-    on_server,
     putting_back,
     putting_in,
     relabelling,
     taking_out,
 )
 from engine.inspection.gallery import Case
+from engine.inspection.shelf import on_server
 from engine.inspection.types import GOOD, Item
+from gui.actions import action
 from gui.inspection_gallery_filter import ServerDialog
 from gui.inspection_gallery_parts import counted
 from gui.job import JobSlot
@@ -73,24 +74,17 @@ class GalleryEdit(QObject):
         self.filling.failed.connect(panel.failed)
         self.filling.returned.connect(self._filled)
         self.filling.finished.connect(panel.ask_again)
-        self.put_in_action = self._action("Put this picture into the gallery", self.put_in, "Ctrl+G")
-        self.region_action = self._action("Ask the gallery by a region", self._toggle_region, "G")
+        self.put_in_action = action(self, "Put this picture into the gallery", self.put_in, "Ctrl+G")
+        self.region_action = action(self, "Ask the gallery by a region", self._toggle_region, "G")
         self.region_action.setCheckable(True)
-        self.test_action = self._action("Index the test pictures …", self.index_test)
-        self.folder_action = self._action("Index a folder of pictures …", self.ask_pictures)
-        self.own_action = self._action("Embedded, in Sightline's own folder", lambda: self.panel.choose_gallery(""))
-        self.other_action = self._action("Embedded, in another folder …", self.ask_folder)
-        self.server_action = self._action("On a Qdrant server …", self.ask_server)
+        self.test_action = action(self, "Index the test pictures …", self.index_test)
+        self.folder_action = action(self, "Index a folder of pictures …", self.ask_pictures)
+        self.own_action = action(self, "Embedded, in Sightline's own folder", lambda: self.panel.choose_gallery(""))
+        self.other_action = action(self, "Embedded, in another folder …", self.ask_folder)
+        self.server_action = action(self, "On a Qdrant server …", self.ask_server)
         self.actions = [self.put_in_action, self.region_action, self.test_action, self.folder_action]
         self.menu = QMenu(panel)
         self._fill_menu()
-
-    def _action(self, text: str, do: Callable[[], object], keys: str = "") -> QAction:
-        action = QAction(text, self)
-        if keys:
-            action.setShortcut(keys)
-        action.triggered.connect(lambda _c=False: do())
-        return action
 
     def _fill_menu(self) -> None:
         menu = self.menu
@@ -99,9 +93,9 @@ class GalleryEdit(QObject):
         menu.addActions([self.test_action, self.folder_action])
         menu.addSeparator()
         menu.addAction("The gallery lies").setEnabled(False)
-        for action in (self.own_action, self.other_action, self.server_action):
-            action.setCheckable(True)
-            menu.addAction(action)
+        for where in (self.own_action, self.other_action, self.server_action):
+            where.setCheckable(True)
+            menu.addAction(where)
         menu.aboutToShow.connect(self.settle)
 
     def settle(self) -> None:
@@ -140,10 +134,10 @@ class GalleryEdit(QObject):
         label = menu.addMenu("Label as")
         known = self.panel.facts.kinds if self.panel.facts is not None else ()
         for kind in dict.fromkeys([GOOD, *known]):
-            action = label.addAction(kind)
-            action.setCheckable(True)
-            action.setChecked(kind == case.kind)
-            action.triggered.connect(lambda _c=False, kind=kind: self.label(case, kind))
+            called = label.addAction(kind)
+            called.setCheckable(True)
+            called.setChecked(kind == case.kind)
+            called.triggered.connect(lambda _c=False, kind=kind: self.label(case, kind))
         label.addSeparator()
         label.addAction("Another kind …").triggered.connect(lambda: self._ask_kind(case))
         menu.addAction("Take out of the gallery").triggered.connect(lambda: self.take_out(case))

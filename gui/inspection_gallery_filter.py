@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QDate, Qt, Signal
+from PySide6.QtCore import QDate, QPoint, Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -96,6 +96,18 @@ class FilterPopup(QFrame):
         foot.addWidget(self.this_model, 1)
         foot.addWidget(self.reset)
         grid.addLayout(foot, len(rows), 0, 1, 2)
+
+    def open_over(self, button: QWidget) -> None:
+        """Open above a button, or below it where there is no room above."""
+        self.adjustSize()
+        at = button.mapToGlobal(QPoint(button.width() - self.width(), -self.height() - 4))
+        screen = button.screen().availableGeometry()
+        at.setX(max(screen.left() + 4, at.x()))
+        if at.y() < screen.top():
+            at.setY(button.mapToGlobal(QPoint(0, button.height() + 4)).y())
+        self.move(at)
+        self.show()
+        self.by[self.chosen.embedding].setFocus(Qt.FocusReason.PopupFocusReason)
 
     def show_facts(self, kinds: Mapping[str, int], categories: Mapping[str, int]) -> None:
         """Offer what the gallery holds; what is chosen is always among it, so that it can be switched off."""

@@ -21,8 +21,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from engine.inspection.alike import Facts, Seen
+from engine.inspection.alike import Seen
 from engine.inspection.gallery import DEFECT, Filter, Neighbour
+from engine.inspection.shelf import Facts
 from gui import theme
 from gui.inspection_parts import InspectShow
 from gui.picture import to_qimage

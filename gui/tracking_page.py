@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QPointF, QRectF, QTimer
-from PySide6.QtGui import QAction, QPainter
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from engine.job import Progress
@@ -16,11 +16,13 @@ from engine.tracking.knobs import TrackKnobs
 from engine.tracking.player import Ended, Playback, Played
 from engine.tracking.session import Loaded, Opened, watch
 from gui import words
+from gui.actions import action
 from gui.job import JobSlot
 from gui.marks import paint_marks
 from gui.settings import Settings
 from gui.timeline import Timeline
 from gui.track_card import TrackCard
+from gui.tracking_chosen import TrackingChosen
 from gui.tracking_export import TrackingExport
 from gui.tracking_form import TrackingForm
 from gui.tracking_parts import Request, Shown, TrackChoices, shown
@@ -53,7 +55,6 @@ class TrackingPage(Workspace):
         self.history = History()
         self.summary = Summary(self.history, 0.0)
         self.frame: Played | None = None
-        self.chosen_track: int | None = None
         self._marks: list[Mark] = []
         self._view = Cell(self.picture.view())
         self.slot = JobSlot(self)
@@ -69,6 +70,7 @@ class TrackingPage(Workspace):
         self.card = TrackCard(self.area)
         self.source = TrackingSource(self)
         self.export = TrackingExport(self)
+        self.track = TrackingChosen(self)
         self.rate = QLabel()
         self.picture.overlay = self._paint
         self._tick = QTimer(self)
@@ -83,12 +85,6 @@ class TrackingPage(Workspace):
         slot.failed.connect(self._failed)
         slot.finished.connect(self._stopped)
         self.picture.view_changed.connect(lambda: setattr(self._view, "value", self.picture.view()))
-        self.picture.clicked.connect(self._clicked)
-        self.picture.view_changed.connect(self._place_card)
-        self.card.closed.connect(lambda: self.choose_track(None))
-        self.card.focus.connect(self._focus)
-        self.card.inspect.connect(self.send_to_inspect)
-        self.strip_view.table.chosen.connect(self.choose_track)
         line = self.timeline
         line.play.connect(self.play)
         line.go_to.connect(self.go_to)
@@ -98,33 +94,21 @@ class TrackingPage(Workspace):
         self.controls.layers_changed.connect(self._set_layers)
         self.controls.choices_changed.connect(self._set_choices)
         self._actions = [
-            self._action("Play or hold", lambda: self.play(not self.playback.value.playing), "Space", "K"),
-            self._action("One frame on", lambda: self.go_to(self.index + 1, hold=True), "."),
-            self._action("One frame back", lambda: self.go_to(self.index - 1, hold=True), ","),
-            self._action("A second on", lambda: self.go_to(self.index + self._second()), "L"),
-            self._action("A second back", lambda: self.go_to(self.index - self._second()), "J"),
-            self._action("To the start", lambda: self.go_to(0), "Ctrl+Home"),
-            self._action("Fit the picture", self.picture.fit, "F"),
-            self._action("Picture at its own size", self.picture.actual_size, "1"),
-            self._action("Focus the chosen track", self.card.button.toggle, "T"),
-            self._action("Send the chosen track to Inspect", self.send_to_inspect, "Ctrl+I"),
+            action(self, "Play or hold", lambda: self.play(not self.playback.value.playing), "Space", "K"),
+            action(self, "One frame on", lambda: self.go_to(self.index + 1, hold=True), "."),
+            action(self, "One frame back", lambda: self.go_to(self.index - 1, hold=True), ","),
+            action(self, "A second on", lambda: self.go_to(self.index + self._second()), "L"),
+            action(self, "A second back", lambda: self.go_to(self.index - self._second()), "J"),
+            action(self, "To the start", lambda: self.go_to(0), "Ctrl+Home"),
+            action(self, "Fit the picture", self.picture.fit, "F"),
+            action(self, "Picture at its own size", self.picture.actual_size, "1"),
+            action(self, "Focus the chosen track", self.card.button.toggle, "T"),
+            action(self, "Send the chosen track to Inspect", self.track.send, "Ctrl+I"),
             *self.export.actions,
             *self.source.actions,
         ]
 
-    def _action(self, text: str, do: Any, *keys: str) -> QAction:
-        action = QAction(text, self)
-        action.setShortcuts(list(keys))
-        action.triggered.connect(lambda _c=False: do())
-        return action
-
     # -- what the window asks
-
-    def takes(self, kind: str) -> bool:
-        return True
-
-    def actions(self) -> list[QAction]:
-        return self._actions
 
     def bar_buttons(self) -> list[QPushButton]:
         return [self.export.button]
@@ -147,7 +131,7 @@ class TrackingPage(Workspace):
         self.timeline.restyle()
         self.strip_view.restyle()
         self.card.restyle()
-        self._remark()
+        self.remark()
 
     # -- opening
 
@@ -162,7 +146,7 @@ class TrackingPage(Workspace):
         self.info = self.loaded = self.frame = None
         self.history, self.playback.value = History(), Playback(speed=self.playback.value.speed)
         self.summary = Summary(self.history, 0.0)
-        self.choose_track(None)
+        self.track.choose(None)
         self.strip_view.clear()
         self.controls.show_scores("")
         self.empty.hide()
@@ -203,7 +187,7 @@ class TrackingPage(Workspace):
                 self.loaded = event
                 self.settled.emit()
                 self.controls.set_names(tuple(event.names.values()), self.knobs.value.classes)
-                self._remark()
+                self.remark()
             elif isinstance(event, Ended):
                 self._play_as(playing=False)
                 self.state.emit("At the end", self._how_much(), False)
@@ -287,9 +271,7 @@ class TrackingPage(Workspace):
         self._marks = self._make_marks()
         self.picture.show_picture(seen.image, event.rendered)
         self.timeline.show_position(seen.index, seen.time_s, self.history.ranges())
-        if self.card.button.isChecked():
-            self._follow_focus()
-        self._place_card()
+        self.track.follow()
         if self.loaded is not None and self.playback.value.playing:
             self._say_rate(played)
 
@@ -322,9 +304,10 @@ class TrackingPage(Workspace):
     def _make_marks(self) -> list[Mark]:
         if self.frame is None or self.loaded is None:
             return []
-        return marks(self.frame.seen, self.loaded.names, self.layers, self.chosen_track)
+        return marks(self.frame.seen, self.loaded.names, self.layers, self.track.number)
 
-    def _remark(self) -> None:
+    def remark(self) -> None:
+        """Draw anew what lies over the picture."""
         self._marks = self._make_marks()
         self.picture.update()
 
@@ -333,85 +316,8 @@ class TrackingPage(Workspace):
 
     def _set_layers(self, layers: Layers) -> None:
         self.layers = layers
-        self._remark()
+        self.remark()
         self._save()
-
-    # -- one track
-
-    def _clicked(self, point: QPointF) -> None:
-        if self.frame is None:
-            return
-        tracks = self.frame.seen.tracks
-        hit = None
-        for number, (left, top, right, bottom) in zip(tracks.ids.tolist(), tracks.boxes.tolist(), strict=True):
-            area = (right - left) * (bottom - top)
-            if left <= point.x() <= right and top <= point.y() <= bottom and (hit is None or area < hit[1]):
-                hit = (number, area)
-        self.choose_track(hit[0] if hit else None)
-
-    def choose_track(self, number: int | None) -> None:
-        """Make a track stand out and show its card; None lets go."""
-        self.chosen_track = number
-        if number is None and self.card.button.isChecked():
-            self.card.button.setChecked(False)
-        self.strip_view.table.choose(number)
-        self._remark()
-        self._place_card()
-
-    def _chosen_box(self) -> QRectF | None:
-        if self.frame is None or self.chosen_track is None:
-            return None
-        tracks = self.frame.seen.tracks
-        for number, (left, top, right, bottom) in zip(tracks.ids.tolist(), tracks.boxes.tolist(), strict=True):
-            if number == self.chosen_track:
-                return QRectF(QPointF(left, top), QPointF(right, bottom))
-        return None
-
-    def send_to_inspect(self) -> None:
-        """Let the page Inspect look at the chosen track as it is in this frame."""
-        box = self._chosen_box()
-        if box is None or self.frame is None or self.chosen_track is None:
-            return
-        seen = self.frame.seen
-        height, width = seen.image.shape[:2]
-        left, top = max(0, round(box.left())), max(0, round(box.top()))
-        crop = seen.image[top : min(height, round(box.bottom())), left : min(width, round(box.right()))]
-        if crop.size:
-            self.sent.emit("inspect", crop.copy(), f"track {self.chosen_track}, frame {seen.index}")
-
-    def _place_card(self) -> None:
-        row = self.summary.rows.get(self.chosen_track) if self.chosen_track is not None else None
-        if row is None or self.loaded is None:
-            self.card.hide()
-            return
-        box = self._chosen_box()
-        name = self.loaded.names.get(row.class_number, str(row.class_number))
-        self.card.show_track(row, name, in_view=box is not None)
-        inside = QRectF(self.area.rect())
-        if box is not None:
-            box = QRectF(
-                self.picture.to_view(box.left(), box.top()), self.picture.to_view(box.right(), box.bottom())
-            ).intersected(inside)
-        # out of view it waits in the corner
-        self.card.place(box if box is not None else QRectF(inside.right(), 0, 0, 0), inside)
-        self.card.show()
-
-    def _focus(self, on: bool) -> None:
-        if on:
-            self._follow_focus()
-        else:
-            self.picture.fit()
-
-    def _follow_focus(self) -> None:
-        box = self._chosen_box()
-        if box is not None:
-            scale = 0.45 * min(
-                self.picture.height() / max(8.0, box.height()), self.picture.width() / max(8.0, box.width())
-            )
-            old = self.picture.scale()
-            # glide: a box that changes its height must not make the picture pump
-            scale = old + 0.15 * (scale - old) if not self.picture.fits else scale
-            self.picture.look_at(box.center().x(), box.center().y(), scale)
 
     # -- choices
 

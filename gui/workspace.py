@@ -161,6 +161,7 @@ class Workspace(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._actions: list[QAction] = []
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -203,8 +204,8 @@ class Workspace(QWidget):
     # -- what a page answers
 
     def takes(self, kind: str) -> bool:
-        """Whether the page opens this kind of source ("video", "image", "address" ...)."""
-        return False
+        """Whether the page opens this kind of source ("video", "image", "address" ...): any, unless it is choosy."""
+        return True
 
     def claims(self, text: str) -> bool:
         """Whether this can only be meant for this page, whichever is in front (a fitted model's folder)."""
@@ -215,7 +216,7 @@ class Workspace(QWidget):
 
     def actions(self) -> list[QAction]:
         """What can be done on this page, for the menu and the keyboard."""
-        return []
+        return self._actions
 
     def bar_buttons(self) -> list[QPushButton]:
         """Buttons for the right end of the open bar."""

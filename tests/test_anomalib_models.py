@@ -252,7 +252,7 @@ def test_anomalibs_own_checkpoints_are_opened(bare, name):
     """Written by its Engine, as a person would have it."""
     from anomalib.engine import Engine
 
-    from engine.inspection import anomalib_models
+    from engine.inspection import anomalib_engine, anomalib_models
 
     pictures = Drawn()
     model = find_model(name)
@@ -260,7 +260,7 @@ def test_anomalibs_own_checkpoints_are_opened(bare, name):
     module = anomalib_models._built(model, options, 128, bare, FitKnobs(), fill=True)
     engine = Engine(default_root_dir=bare / "results", logger=False, accelerator="cpu", max_epochs=1,
                     limit_val_batches=0, enable_progress_bar=False)  # fmt: skip
-    engine.fit(module, datamodule=anomalib_models._datamodule(pictures))
+    engine.fit(module, datamodule=anomalib_engine.datamodule(pictures))
     batch = pictures.batch(0)
     import torch
 

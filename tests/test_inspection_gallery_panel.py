@@ -11,18 +11,20 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QInputDialog, QLineEdit, QMenu, QPushButton
 
 from engine import runtime
-from engine.inspection.alike import Shelf, cut_out
+from engine.inspection.alike import cut_out
 from engine.inspection.cases import Labelled, indexing, vector_lengths
 from engine.inspection.dataset import read_category
 from engine.inspection.fit import fit
 from engine.inspection.gallery import DEFECT, WHOLE, Case, Neighbour, open_gallery
 from engine.inspection.keeping import save_model
 from engine.inspection.knobs import FitKnobs
+from engine.inspection.shelf import Shelf
 from engine.inspection.types import GOOD
 from engine.job import drive
 from engine.samples.textures import write_mvtec
-from gui.inspection_gallery import NO_MODEL, NO_PICTURE, GalleryPanel
+from gui.inspection_gallery import GalleryPanel
 from gui.inspection_gallery_filter import ServerDialog
+from gui.inspection_gallery_hint import NO_MODEL, NO_PICTURE
 from gui.inspection_gallery_parts import GalleryChoices, many, said_of, short
 from gui.inspection_parts import InspectShow
 from gui.job import JobSlot, shutdown
@@ -148,7 +150,7 @@ def settled(qtbot, panel):
 
     def done():
         busy = panel._soon.isActive() or panel.asking.busy or panel.edit.changing.busy or panel.edit.filling.busy
-        return not (busy or panel.seeing.busy or panel.owner.lent or panel.owner.slot.busy)
+        return not (busy or panel.seen.slot.busy or panel.owner.lent or panel.owner.slot.busy)
 
     qtbot.waitUntil(done, timeout=LONG)
 
@@ -200,10 +202,10 @@ def test_kinds_and_numbers_are_said_in_words():
 
 
 def test_without_a_model_or_a_picture_it_says_what_to_do(panel, model, there):
-    assert panel.hint_text.text() == NO_MODEL
+    assert panel.hint.text.text() == NO_MODEL
     assert not panel.edit.put_in_action.isEnabled()
     panel.set_model(model.card)
-    assert panel.hint_text.text() == NO_PICTURE
+    assert panel.hint.text.text() == NO_PICTURE
     assert panel.title.text() == "Similar cases"
 
 
@@ -212,7 +214,7 @@ def test_an_empty_gallery_offers_one_button_that_indexes_the_set(panel, model, c
     panel.set_category(category)
     show(panel, model, one(category, "crack"))
     settled(qtbot, panel)
-    assert panel.hint_text.text() == "No past cases yet."
+    assert panel.hint.text.text() == "No past cases yet."
     assert not (runtime.data_folder() / "gallery").exists(), "nothing is made by asking"
     button = hint_button(panel, "Index the")
     assert button.text() == f"Index the {len(category.test)} pictures of tile"
@@ -236,7 +238,7 @@ def test_five_cases_are_shown_with_their_overlays_kinds_and_similarity(asked, ca
         assert neighbour.case.path in tile.toolTip()
         assert f"{neighbour.case.score:.2f}" in tile.toolTip()
         assert neighbour.case.date[:10] in tile.toolTip()
-    assert all(seen.map is not None for seen in panel._kept.values())
+    assert all(seen.map is not None for seen in panel.seen.kept.values())
     assert panel.heard.found[2] == 5
     assert panel.heard.line == f"gallery: {len(category.test)} cases, embedded"
     assert not panel.heard.failed
@@ -421,7 +423,7 @@ def test_the_filter_narrows_and_is_remembered(asked, qtbot):
     popup.lowest.setValue(0.99)
     settled(qtbot, panel)
     assert panel.result.neighbours == ()
-    assert panel.hint_text.text() == "No case matches the filter."
+    assert panel.hint.text.text() == "No case matches the filter."
     kept = Settings().load("inspect_gallery", GalleryChoices())
     assert (kept.embedding, kept.kinds, kept.lowest) == (WHOLE, ("oil",), 0.99)
     popup.hide()
@@ -468,12 +470,12 @@ def test_cases_of_another_model_are_shown_only_when_wanted(ready, model, categor
         gallery.add(moved)
     show(ready, model, one(category, "crack"))
     settled(qtbot, ready)
-    assert ready.hint_text.text() == f"No past cases of {model.card.name} yet, as it was fitted last."
+    assert ready.hint.text.text() == f"No past cases of {model.card.name} yet, as it was fitted last."
     QTest.mouseClick(ready.filter, LEFT)
     QTest.mouseClick(ready.popup.this_model, LEFT, pos=QPoint(8, ready.popup.this_model.height() // 2))
     settled(qtbot, ready)
     assert len(ready.result.neighbours) == 5
-    assert all(seen.map is None for seen in ready._kept.values()), "its overlay would be another model's"
+    assert all(seen.map is None for seen in ready.seen.kept.values()), "its overlay would be another model's"
     ready.popup.hide()
 
 
@@ -500,7 +502,7 @@ def test_the_first_picture_makes_the_gallery(panel, model, category, qtbot):
     settled(qtbot, panel)
     assert panel.facts.count == 1
     assert panel.heard.line == "gallery: 1 case, embedded"
-    assert panel.hint_text.text() == "No other case is in the gallery."
+    assert panel.hint.text.text() == "No other case is in the gallery."
 
 
 def test_changes_follow_one_another_and_none_is_lost(asked, qtbot):
@@ -571,7 +573,7 @@ def test_what_is_no_gallery_is_said_once_and_can_be_left(asked, qtbot, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     panel.choose_gallery(str(tmp_path))
     settled(qtbot, panel)
-    assert "is no gallery and holds other files" in panel.hint_text.text()
+    assert "is no gallery and holds other files" in panel.hint.text.text()
     given = panel.owner.given
     panel.ask_picture_shown()
     settled(qtbot, panel)
@@ -580,14 +582,14 @@ def test_what_is_no_gallery_is_said_once_and_can_be_left(asked, qtbot, tmp_path)
     (tmp_path / "notes.txt").unlink()
     QTest.mouseClick(hint_button(panel, "Try again"), LEFT)
     settled(qtbot, panel)
-    assert panel.hint_text.text() == "No past cases yet."
+    assert panel.hint.text.text() == "No past cases yet."
 
 
 def test_a_gallery_that_another_window_has_open_is_said(ready, model, category, qtbot, there):
     with open_gallery(there):
         show(ready, model, one(category, "crack"))
         settled(qtbot, ready)
-        assert "is open in another window" in ready.hint_text.text()
+        assert "is open in another window" in ready.hint.text.text()
     QTest.mouseClick(hint_button(ready, "Try again"), LEFT)
     settled(qtbot, ready)
     assert len(ready.result.neighbours) == 5
@@ -601,7 +603,7 @@ def test_a_gallery_of_other_vectors_is_said(ready, model, category, qtbot, there
         )  # fmt: skip
     show(ready, model, one(category, "crack"))
     settled(qtbot, ready)
-    assert "compares 3 and 3 numbers" in ready.hint_text.text()
+    assert "compares 3 and 3 numbers" in ready.hint.text.text()
 
 
 def test_a_servers_key_is_asked_for_and_written_nowhere(asked, qtbot):
@@ -616,7 +618,7 @@ def test_a_servers_key_is_asked_for_and_written_nowhere(asked, qtbot):
         dialog.address.setText(stub.url)
         QTest.mouseClick(dialog.connect_button, LEFT)
         settled(qtbot, panel)
-        assert "wants a key" in panel.hint_text.text()
+        assert "wants a key" in panel.hint.text.text()
         QTest.mouseClick(hint_button(panel, "Address and key"), LEFT)
         dialog = [d for d in panel.findChildren(ServerDialog) if d.isVisible()][-1]
         assert dialog.address.text() == stub.url
@@ -713,7 +715,7 @@ def rest(qtbot, page):
     panel = page.similar.panel
 
     def done():
-        busy = panel._soon.isActive() or panel.asking.busy or panel.seeing.busy or panel.edit.changing.busy
+        busy = panel._soon.isActive() or panel.asking.busy or panel.seen.slot.busy or panel.edit.changing.busy
         return not busy and panel.result is not None and not page.inspector.waiting
 
     qtbot.waitUntil(done, timeout=LONG)
@@ -779,5 +781,5 @@ def test_another_set_takes_the_question_back(page, qtbot, category, tmp_path):
     page.window().open(str(tmp_path / "tile"))
     qtbot.waitUntil(lambda: page.category.folder == tmp_path / "tile" and page.card is None, timeout=LONG)
     qtbot.waitUntil(lambda: page.shown is not None and page.shown.looked.verdict is None, timeout=LONG)
-    assert panel.hint_text.text() == NO_MODEL
+    assert panel.hint.text.text() == NO_MODEL
     assert page.similar.guess == ""

@@ -172,14 +172,14 @@ def test_clicking_a_box_shows_its_card_and_focus_keeps_it_in_the_middle(playing,
     number, (left, top, right, bottom) = int(tracks.ids[smallest]), tracks.boxes[smallest].tolist()
     at = page.picture.to_view((left + right) / 2, (top + bottom) / 2).toPoint()
     QTest.mouseClick(page.picture, Qt.MouseButton.LeftButton, pos=at)
-    assert page.chosen_track == number
+    assert page.track.number == number
     qtbot.waitUntil(lambda: page.card.isVisible(), timeout=5000)
     assert page.card.title.text().startswith(f"{number} · ")
     QTest.mouseClick(page.card.button, Qt.MouseButton.LeftButton)
     centre = page.picture.to_picture(QPointF(page.picture.width() / 2, page.picture.height() / 2))
     assert abs(centre.x() - (left + right) / 2) < 5
     QTest.mouseClick(page.card.shut, Qt.MouseButton.LeftButton)
-    assert page.chosen_track is None
+    assert page.track.number is None
     assert page.picture.fits
 
 
@@ -344,12 +344,12 @@ def test_the_same_job_runs_without_a_window():
 
 def test_a_chosen_track_goes_to_inspect(playing, qtbot):
     playing.play(on=False)
-    playing.choose_track(playing.frame.seen.tracks.ids.tolist()[0])
+    playing.track.choose(playing.frame.seen.tracks.ids.tolist()[0])
     with qtbot.waitSignal(playing.sent) as sent:
         QTest.mouseClick(playing.card.send, Qt.MouseButton.LeftButton)
     key, crop, name = sent.args
-    left, top, right, bottom = playing._chosen_box().getCoords()
+    left, top, right, bottom = playing.track.box().getCoords()
     assert key == "inspect"
     assert abs(crop.shape[0] - (bottom - top)) <= 2
     assert abs(crop.shape[1] - (right - left)) <= 2
-    assert name.startswith(f"track {playing.chosen_track}, frame")
+    assert name.startswith(f"track {playing.track.number}, frame")

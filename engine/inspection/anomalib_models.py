@@ -7,11 +7,9 @@ files that it writes lie in a temporary folder, and it gets no weights but those
 """
 
 import contextlib
-import logging
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SightlineError
-from engine.inspection.anomalib_table import BATCH, TABLE, AnomalibModel, anomalib_names, choose, find_model, why_not
+from engine.inspection.anomalib_engine import quiet, run
+from engine.inspection.anomalib_table import TABLE, AnomalibModel, anomalib_names, choose, find_model, why_not
 from engine.inspection.anomalib_weights import weights_at_hand
 from engine.inspection.knobs import AUTO, FitKnobs
 from engine.inspection.preparation import PictureSet
@@ -34,7 +33,6 @@ __all__ = ["AnomalibScorer", "anomalib_names", "fit_anomalib", "load_anomalib", 
 
 Array = NDArray[np.float32]
 _LOADING = Progress("Loading anomalib")
-_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 _COMPONENTS = ("pre_processor", "post_processor", "evaluator", "visualizer")
 
 
@@ -134,11 +132,11 @@ def fit_anomalib(
         yield Notice(f"{model.cls} rests on {' and '.join(choice.weights)}: the weights of {own} are not here.")
 
     def work(line: Line[AnomalibScorer]) -> AnomalibScorer:
-        with tempfile.TemporaryDirectory(prefix="sightline-anomalib-", ignore_cleanup_errors=True) as place, _quiet():
+        with tempfile.TemporaryDirectory(prefix="sightline-anomalib-", ignore_cleanup_errors=True) as place, quiet():
             folder = Path(place)
             line.show(Progress(f"Building {model.cls}"))
             module = _built(model, options, side, folder, knobs, fill=True)
-            _run(module, pictures, knobs, folder, line, device=device, seed=seed)
+            run(module, pictures, knobs, folder, line, device=device, seed=seed)
             module.trainer = None
             notes = (f"{model.cls} of anomalib{_resting_on(choice.weights)}",)
             scorer = AnomalibScorer(module, model, options, side, device, notes)
@@ -172,7 +170,7 @@ def load_anomalib(
         raise SightlineError(f"The kept {model.cls} lacks its settings: it is damaged; fit it again.") from None
 
     def work(line: Line[AnomalibScorer]) -> AnomalibScorer:
-        with tempfile.TemporaryDirectory(prefix="sightline-anomalib-", ignore_cleanup_errors=True) as place, _quiet():
+        with tempfile.TemporaryDirectory(prefix="sightline-anomalib-", ignore_cleanup_errors=True) as place, quiet():
             try:
                 module = _built(model, options, side, Path(place), FitKnobs(), fill=False)
                 module.load_state_dict(dict(tensors))
@@ -199,7 +197,7 @@ def open_anomalib_checkpoint(path: Path, device: str = "cpu") -> Job[AnomalibSco
         raise SightlineError(f"There is no file {path}: check the path of the checkpoint.")
 
     def work(line: Line[AnomalibScorer]) -> AnomalibScorer:
-        with _quiet():
+        with quiet():
             checkpoint = _read_checkpoint(path)
             hyper = {key: value for key, value in checkpoint["hyper_parameters"].items() if key not in _COMPONENTS}
             state = {
@@ -264,87 +262,6 @@ def _painted_from(knobs: FitKnobs, folder: Path) -> Path:
     for number, picture in enumerate(training_pictures(16, 0)):
         cv2.imwrite(str(place / f"{number:02d}.png"), picture.image)
     return place.parent
-
-
-def _run(
-    module: Any, pictures: PictureSet, knobs: FitKnobs, folder: Path, line: Line[Any], *, device: str, seed: int
-) -> None:  # fmt: skip
-    """Fit through anomalib's Engine."""
-    from anomalib.engine import Engine
-    from anomalib.models.components import MemoryBankMixin
-    from lightning.pytorch import seed_everything
-
-    if line.stopped.is_set():
-        return
-    seed_everything(seed, verbose=False)
-    # a memory bank is built in passes over all pictures, however many steps those are
-    steps = -1 if isinstance(module, MemoryBankMixin) else knobs.steps
-    engine = Engine(
-        callbacks=[_callback(line)], default_root_dir=folder, logger=False, accelerator=_ACCELERATORS[device],
-        devices=1, max_steps=steps, max_epochs=-1, limit_val_batches=0, enable_progress_bar=False,
-        enable_model_summary=False,
-    )  # fmt: skip
-    with contextlib.suppress(_Stopped):
-        engine.fit(module, datamodule=_datamodule(pictures))
-
-
-class _Stopped(Exception):
-    """The job was closed."""
-
-
-def _callback(line: Line[Any]) -> Any:
-    """Brings the Engine's progress to the job and its end to the Engine."""
-    from lightning.pytorch import Callback
-
-    class Telling(Callback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.seen = 0
-            self.begun = time.monotonic()
-
-        def on_train_batch_start(self, trainer: Any, *_rest: Any) -> None:
-            if line.stopped.is_set():
-                raise _Stopped
-
-        def on_train_batch_end(self, trainer: Any, *_rest: Any) -> None:
-            self.seen += 1
-            epochs, steps = trainer.max_epochs or -1, trainer.max_steps
-            if epochs > 0:
-                done, total, unit = self.seen, int(epochs * trainer.num_training_batches), "batches"
-            else:
-                done, total, unit = trainer.global_step, steps, "steps"
-            left = (time.monotonic() - self.begun) / max(1, done) * max(0, total - done)
-            line.show(Progress(f"Fitting {trainer.lightning_module.name}", done, total, unit, left))
-
-    return Telling()
-
-
-def _datamodule(pictures: PictureSet) -> Any:
-    """Every tile of every picture as anomalib's items; some models ask for more than the loader."""
-    import torch
-    from anomalib.data.dataclasses.torch import ImageBatch, ImageItem
-    from lightning.pytorch import LightningDataModule
-    from torch.utils.data import DataLoader, Dataset
-
-    places = [(index, tile) for index in range(len(pictures)) for tile in range(len(pictures.batch(index)))]
-
-    class Tiles(Dataset):  # type: ignore[misc]
-        def __len__(self) -> int:
-            return len(places)
-
-        def __getitem__(self, number: int) -> Any:
-            index, tile = places[number]
-            image = torch.from_numpy(pictures.batch(index)[tile].copy())
-            mask = torch.zeros(image.shape[1:], dtype=torch.bool)
-            return ImageItem(image=image, gt_label=torch.tensor(0), gt_mask=mask, image_path=f"{index:05d}.png")
-
-    class Good(LightningDataModule):  # type: ignore[misc]
-        name, category = "good", None
-        train_batch_size = min(BATCH, len(pictures))
-
-        def train_dataloader(self) -> Any:
-            return DataLoader(Tiles(), self.train_batch_size, shuffle=True, collate_fn=ImageBatch.collate)
-
-    return Good()
 
 
 def _resized_to(transform: Any) -> tuple[int, int] | None:
@@ -432,21 +349,3 @@ def _resting_on(weights: tuple[str, ...]) -> str:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:160] if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning and anomalib say much to the terminal that nobody has asked for."""
-    import anomalib.models  # noqa: F401  (Lightning sets the levels of its loggers when it is imported)
-
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "anomalib")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            for logger in loggers:
-                logger.setLevel(logging.ERROR)
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

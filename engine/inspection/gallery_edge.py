@@ -16,22 +16,21 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SightlineError
-from engine.inspection.gallery import DEFECT, EMBEDDINGS, Case, Filter, Neighbour
+from engine.inspection.gallery import DEFECT, EMBEDDINGS, Case, Filter, Neighbour, Vector
+from engine.inspection.gallery_base import GalleryBase
 from engine.inspection.gallery_child import LOCK, Reply, command, receive, send
 from engine.inspection.gallery_points import (
     INDEXES,
     MOST_KINDS,
     case_of,
     checked,
-    checked_cases,
     conditions,
-    good_first,
     neighbours,
     other_lengths,
     payload,
@@ -202,30 +201,20 @@ def _load(process: _Process, folder: Path, wanted: Mapping[str, int] | None) -> 
     return EdgeGallery(process, folder, lengths, promised)
 
 
-class EdgeGallery:
+class EdgeGallery(GalleryBase):
     """A gallery in a folder; `open_folder` makes it. See `Gallery`."""
 
     def __init__(self, process: _Process, folder: Path, lengths: Mapping[str, int], promised: int) -> None:
-        self.where = str(folder)
-        self.lengths: Mapping[str, int] = dict(lengths)
-        self.note = ""
+        super().__init__(str(folder), lengths)
         self._folder = folder
         self._process: _Process | None = process
         self._promised = promised
         self._changing = threading.RLock()
 
-    def add(self, cases: Sequence[Case]) -> int:
-        """See `Gallery.add`."""
-        vectors = checked_cases(cases, self.lengths)
-        if not cases:
-            return 0
-        # of two with one id the later counts, as if they had come one after the other
-        last = {case.id: at for at, case in enumerate(cases)}
-        kept = sorted(last.values())
-        numbers = np.concatenate([vectors[at][name] for at in kept for name in self.lengths])
-        points = [(cases[at].id, payload(cases[at])) for at in kept]
+    def _store(self, cases: Sequence[tuple[Case, Mapping[str, Vector]]]) -> None:
+        numbers = np.concatenate([vectors[name] for _case, vectors in cases for name in self.lengths])
+        points = [(case.id, payload(case)) for case, _vectors in cases]
         self._change("add", numbers.tobytes(), points=points, lengths=dict(self.lengths))
-        return len(cases)
 
     def similar(
         self, vector: NDArray[np.floating], embedding: str = DEFECT, top: int = 5, where: Filter | None = None
@@ -235,23 +224,20 @@ class EdgeGallery:
         answer, _ = self._ask("similar", numbers.tobytes(), embedding=embedding, top=top, **_words(where))
         return neighbours(answer["found"])
 
-    def get(self, ids: Sequence[str], vectors: bool = False) -> list[Case]:
-        """See `Gallery.get`."""
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Case]:
         answer, numbers = self._ask("get", ids=list(ids), vectors=vectors, names=EMBEDDINGS)
-        found: dict[str, Case] = {}
-        if vectors:
-            rows = np.frombuffer(numbers, np.float32).reshape(-1, sum(self.lengths.values()))
-            cut = self.lengths[EMBEDDINGS[0]]
-            for (id_, fields), row in zip(answer["found"], rows, strict=True):
-                found[id_] = case_of(fields, dict(zip(EMBEDDINGS, (row[:cut].copy(), row[cut:].copy()), strict=True)))
-        else:
-            found = {id_: case_of(fields) for id_, fields in answer["found"]}
-        return [found[id_] for id_ in ids if id_ in found]
+        if not vectors:
+            return {id_: case_of(fields) for id_, fields in answer["found"]}
+        rows = np.frombuffer(numbers, np.float32).reshape(-1, sum(self.lengths.values()))
+        cut = self.lengths[EMBEDDINGS[0]]
+        return {
+            id_: case_of(fields, dict(zip(EMBEDDINGS, (row[:cut].copy(), row[cut:].copy()), strict=True)))
+            for (id_, fields), row in zip(answer["found"], rows, strict=True)
+        }
 
-    def cases(self, where: Filter | None = None, limit: int = 100, after: str = "") -> tuple[list[Case], str]:
-        """See `Gallery.cases`."""
+    def _page(self, where: Filter | None, limit: int, after: str) -> tuple[Sequence[Mapping[str, Any]], str]:
         answer, _ = self._ask("page", limit=limit, after=after, **_words(where))
-        return [case_of(fields) for fields in answer["found"]], answer["after"]
+        return answer["found"], answer["after"]
 
     def label(self, id: str, kind: str) -> None:
         """See `Gallery.label`."""
@@ -273,18 +259,6 @@ class EdgeGallery:
         """See `Gallery.count`."""
         return int(self._ask("count", **_words(where))[0]["count"])
 
-    def kinds(self, where: Filter | None = None) -> dict[str, int]:
-        """See `Gallery.kinds`."""
-        return good_first(self._values("kind", where))
-
-    def categories(self, where: Filter | None = None) -> dict[str, int]:
-        """See `Gallery.categories`."""
-        return self._values("category", where)
-
-    def models(self, where: Filter | None = None) -> dict[str, int]:
-        """See `Gallery.models`."""
-        return self._values("model", where)
-
     def close(self) -> None:
         """See `Gallery.close`."""
         with self._changing:
@@ -296,15 +270,9 @@ class EdgeGallery:
                     if points is not None and points != self._promised:
                         self._promise(points)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
     def _values(self, field: str, where: Filter | None) -> dict[str, int]:
         found = self._ask("values", field=field, most=MOST_KINDS, **_words(where))[0]["found"]
-        return dict(sorted((str(value), int(count)) for value, count in found))
+        return {str(value): int(count) for value, count in found}
 
     def _change(self, do: str, numbers: bytes = b"", **fields: Any) -> None:
         with self._changing:

@@ -6,22 +6,21 @@ The client's local folders are never opened: they hold pickles.
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SightlineError
-from engine.inspection.gallery import DEFECT, EMBEDDINGS, Case, Filter, Neighbour
+from engine.inspection.gallery import DEFECT, EMBEDDINGS, Case, Filter, Neighbour, Vector
+from engine.inspection.gallery_base import GalleryBase
 from engine.inspection.gallery_points import (
     INDEXES,
     MOST_KINDS,
     case_of,
     checked,
-    checked_cases,
     conditions,
-    good_first,
     neighbours,
     other_lengths,
     payload,
@@ -112,36 +111,28 @@ def _lengths_of(info: Any, where: str, collection: str) -> dict[str, int]:
     )
 
 
-class ServerGallery:
+class ServerGallery(GalleryBase):
     """A gallery on a server; `open_server` makes it. See `Gallery`."""
 
     def __init__(self, client: Any, where: str, collection: str, lengths: Mapping[str, int], note: str) -> None:
-        self.where = where if collection == COLLECTION else f"{where}#{collection}"
-        self.lengths: Mapping[str, int] = dict(lengths)
-        self.note = note
+        super().__init__(where if collection == COLLECTION else f"{where}#{collection}", lengths, note)
         self._client: Any = client
         self._collection = collection
         self._alone = threading.RLock()
 
-    def add(self, cases: Sequence[Case]) -> int:
-        """See `Gallery.add`."""
+    def _store(self, cases: Sequence[tuple[Case, Mapping[str, Vector]]]) -> None:
         from qdrant_client import models
 
-        vectors = checked_cases(cases, self.lengths)
-        if not cases:
-            return 0
-        last = {case.id: at for at, case in enumerate(cases)}
         points = [
             models.PointStruct(
-                id=cases[at].id,
-                vector={name: numbers.tolist() for name, numbers in vectors[at].items()},
-                payload=payload(cases[at]),
+                id=case.id,
+                vector={name: numbers.tolist() for name, numbers in vectors.items()},
+                payload=payload(case),
             )
-            for at in sorted(last.values())
+            for case, vectors in cases
         ]
         # wait: the answer comes when the points are written and can be found
         self._ask(lambda client: client.upsert(self._collection, points, wait=True))
-        return len(cases)
 
     def similar(
         self, vector: NDArray[np.floating], embedding: str = DEFECT, top: int = 5, where: Filter | None = None
@@ -156,8 +147,7 @@ class ServerGallery:
         )
         return neighbours([(point.payload or {}, point.score) for point in found.points])
 
-    def get(self, ids: Sequence[str], vectors: bool = False) -> list[Case]:
-        """See `Gallery.get`."""
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Case]:
         records = self._ask(
             lambda client: client.retrieve(self._collection, list(ids), with_payload=True, with_vectors=vectors)
         )
@@ -165,17 +155,16 @@ class ServerGallery:
         for record in records:
             given = {name: np.asarray(record.vector[name], np.float32) for name in EMBEDDINGS} if vectors else None
             found[str(record.id)] = case_of(record.payload or {}, given)
-        return [found[id_] for id_ in ids if id_ in found]
+        return found
 
-    def cases(self, where: Filter | None = None, limit: int = 100, after: str = "") -> tuple[list[Case], str]:
-        """See `Gallery.cases`."""
+    def _page(self, where: Filter | None, limit: int, after: str) -> tuple[Sequence[Mapping[str, Any]], str]:
         chosen = _filter(where)
         records, following = self._ask(
             lambda client: client.scroll(
                 self._collection, scroll_filter=chosen, limit=limit, offset=after or None, with_payload=True
             )
         )
-        return [case_of(record.payload or {}) for record in records], str(following) if following else ""
+        return [record.payload or {} for record in records], str(following) if following else ""
 
     def label(self, id: str, kind: str) -> None:
         """See `Gallery.label`."""
@@ -195,18 +184,6 @@ class ServerGallery:
         found = self._ask(lambda client: client.count(self._collection, count_filter=chosen, exact=True))
         return int(found.count)
 
-    def kinds(self, where: Filter | None = None) -> dict[str, int]:
-        """See `Gallery.kinds`."""
-        return good_first(self._values("kind", where))
-
-    def categories(self, where: Filter | None = None) -> dict[str, int]:
-        """See `Gallery.categories`."""
-        return self._values("category", where)
-
-    def models(self, where: Filter | None = None) -> dict[str, int]:
-        """See `Gallery.models`."""
-        return self._values("model", where)
-
     def close(self) -> None:
         """See `Gallery.close`."""
         with self._alone:
@@ -214,18 +191,12 @@ class ServerGallery:
             if client is not None:
                 client.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
     def _values(self, field: str, where: Filter | None) -> dict[str, int]:
         chosen = _filter(where)
         found = self._ask(
             lambda client: client.facet(self._collection, field, facet_filter=chosen, limit=MOST_KINDS, exact=True)
         )
-        return dict(sorted((str(hit.value), int(hit.count)) for hit in found.hits))
+        return {str(hit.value): int(hit.count) for hit in found.hits}
 
     def _ask(self, request: Callable[[Any], R]) -> R:
         with self._alone:

@@ -9,11 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.errors import SightlineError
 from engine.inspection.draw import picture_with_verdict
 from engine.inspection.types import Image, Verdict
-
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+from engine.files import cannot_write, write_whole
 
 
 def map_stems(paths: Sequence[Path]) -> list[str]:
@@ -58,7 +56,7 @@ def save_maps(folder: Path, stem: str, image: Image, verdict: Verdict) -> tuple[
     numbers = io.BytesIO()
     np.save(numbers, np.ascontiguousarray(verdict.map, np.float32), allow_pickle=False)
     drawn = cv2.imencode(".png", picture_with_verdict(image, verdict))[1].tobytes()
-    return _write(folder / f"{stem}.npy", numbers.getvalue()), _write(folder / f"{stem}.png", drawn)
+    return write_whole(folder / f"{stem}.npy", numbers.getvalue()), write_whole(folder / f"{stem}.png", drawn)
 
 
 def make_folder(folder: Path) -> Path:
@@ -70,26 +68,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _sentence(folder, error) from None
+        raise cannot_write(folder, error) from None
     if not os.access(folder, os.W_OK):
-        raise _sentence(folder, PermissionError(errno.EACCES, "no permission"))
+        raise cannot_write(folder, PermissionError(errno.EACCES, "no permission"))
     return folder
-
-
-def _write(path: Path, data: bytes) -> Path:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    except OSError as error:
-        raise _sentence(path, error) from None
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
-
-
-def _sentence(path: Path, error: OSError) -> SightlineError:
-    if error.errno in _FULL:
-        return SightlineError(f"There is no space left for {path}: free some, or choose another folder.")
-    reason = (error.strerror or "the system refused").lower()
-    return SightlineError(f"{path} cannot be written ({reason}): choose another folder.")
