@@ -9,12 +9,13 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QPushButton
 
 from engine.inspection.inspector import Use
-from engine.inspection.knobs import AUTO, FitKnobs
+from engine.inspection.knobs import AUTO, METHODS, FitKnobs
 from engine.inspection.types import Category
 from engine.job import Progress
-from gui.inspection_method import long_words
+from gui.inspection_method import long_words, that_count
 from gui.inspection_models import ModelsDialog
 from gui.job import Job, JobSlot
+from gui.job_bar import titled
 from gui.notice import Action
 
 if TYPE_CHECKING:
@@ -36,22 +37,29 @@ class InspectionFit(QObject):
         self.page = page
         self.cards: list[Any] = []
         self.dialog: ModelsDialog | None = None
+        self._says = ""
         self.slot = JobSlot(self)
         self.slot.returned.connect(self._fitted)
         self.slot.failed.connect(page.failed)
         self.slot.notice.connect(lambda notice: page.said.emit(notice.text, "warning"))
-        self.slot.changed.connect(lambda _busy: self.settle())
+        self.slot.changed.connect(self._busy_changed)
         self.listing = JobSlot(self)
         self.listing.returned.connect(self._listed)
         self.listing.failed.connect(page.failed)
         self.estimating = JobSlot(self)
         self.estimating.returned.connect(self._estimated)
         self.estimating.failed.connect(page.failed)
+        self.naming, self.looking = JobSlot(self), JobSlot(self)
+        self.naming.returned.connect(self._named)
+        self.naming.failed.connect(page.failed)
+        self.looking.returned.connect(self._found)
+        self.looking.failed.connect(page.failed)
         # not for every step of a slider: some steps are run to measure one
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(400)
         self._soon.timeout.connect(self._estimate)
+        self._soon.timeout.connect(self._look)
         self.button = QPushButton("Fit")
         self.button.setProperty("primary", True)
         self.button.setAccessibleName("Fit")
@@ -75,6 +83,7 @@ class InspectionFit(QObject):
         page.method.knobs_changed.connect(self._knobs_changed)
         page.method.model_chosen.connect(lambda folder: page.sets.use(Path(folder)))
         page.method.models_wanted.connect(self.show_models)
+        page.method.fit_wanted.connect(lambda anew: self.start(anew=anew))
         self.settle()
 
     def settle(self) -> None:
@@ -85,25 +94,43 @@ class InspectionFit(QObject):
         self.button.setEnabled(ready)
         self.action.setEnabled(ready)
         learn = f"Learn from the {len(category.train):,} good pictures of {category.name}" if ready and category else ""
-        self.button.setToolTip(f"{learn or 'Open a data set or a folder of good pictures first'} (Ctrl+Return)")
+        self._says = learn or "Open a data set or a folder of good pictures first"
+        self.button.setToolTip(f"{self._says} (Ctrl+Return)")
+        self._look()
+
+    def _busy_changed(self, busy: bool) -> None:
+        self.settle()
+        if not busy:
+            self.page.say_ready()
+        if not busy and self.page.method.note.isHidden():
+            self.estimate()
 
     # -- fitting
 
-    def start(self) -> None:
-        """Learn from the good pictures of the set; the present model stays in use until the new one is there."""
+    def start(self, *, anew: bool = False) -> None:
+        """Learn from the good pictures of the set; the present model stays in use until the new one is there.
+
+        Args:
+            anew: throws away the state of the same fit that was broken off; otherwise it goes on from there.
+        """
         page, category = self.page, self.page.category
         if category is None or page.unlabelled or self.slot.busy:
             return
-        knobs: FitKnobs = replace(page.knobs, region=page.region)
+        knobs = self._knobs()
         if self._offer_weights(knobs):
             return
         page.settled.emit()
+        self._stop_measuring()
         device = page.device
         title = f"Fit {category.name}"
-        self.slot.start(lambda: _fitting(category, knobs, device), title)
+        self.slot.start(lambda: titled(title, _fitting(category, knobs, device, anew=anew)), title)
         assert self.slot.job is not None
         page.background.emit(self.slot.job, title)
         page.state.emit(f"Learning from {len(category.train):,} good pictures", "", True)
+
+    def _knobs(self) -> FitKnobs:
+        """The form's settings for the set that is open."""
+        return that_count(replace(self.page.knobs, region=self.page.region))
 
     def _offer_weights(self, knobs: FitKnobs) -> bool:
         """Ask for the backbone's weights if they are not here; True if something was asked."""
@@ -163,13 +190,22 @@ class InspectionFit(QObject):
     def estimate(self) -> None:
         """Say beforehand how long a trained method will take."""
         knobs: FitKnobs = self.page.knobs
+        self._offer("", "")
         if knobs.method != "efficientad":
             self._soon.stop()
             self.estimating.cancel()
-            self.page.method.show_note("")
+            self.page.method.show_note(self.page.method.why_not(knobs.method))
             return
         self.page.method.show_note("Measuring how long a step takes on this machine …")
         self._soon.start()
+
+    def _stop_measuring(self) -> None:
+        """A fit begins: beside it a step would take longer, and so would the fit."""
+        if self._soon.isActive() or self.estimating.busy:
+            self.page.method.show_note("")
+        self._soon.stop()
+        self.estimating.cancel()
+        self.looking.cancel()
 
     def _estimate(self) -> None:
         knobs, device = self.page.knobs, self.page.device
@@ -186,10 +222,65 @@ class InspectionFit(QObject):
         if knobs.method == self.page.knobs.method:
             self.page.method.show_note(f"{knobs.steps:,} steps take about {long_words(seconds)} on this machine.")
 
+    # -- a fit that was broken off
+
+    def _look(self) -> None:
+        """Look whether a fit of this set with these settings was broken off."""
+        page, category, knobs, device = self.page, self.page.category, self._knobs(), self.page.device
+        if knobs.method != "efficientad" or category is None or page.unlabelled or self.slot.busy:
+            self.looking.cancel()
+            self._offer("", "")
+            return
+
+        def job() -> Any:
+            from engine.inspection.unfinished import unfinished
+
+            yield Progress("Looking for a fit that was broken off")
+            return knobs, category, unfinished(category, knobs, device)
+
+        self.looking.start(job, "Look for a fit that was broken off")
+
+    def _found(self, result: Any) -> None:
+        knobs, category, found = result
+        if knobs != self._knobs() or category is not self.page.category or self.slot.busy:
+            return
+        if found is None:
+            self._offer("", "")
+        elif found.stage == "teacher":
+            self._offer(f"A fit was broken off after {found.step:,} steps of teaching its teacher.", "Go on")
+        else:
+            text = f"A fit was broken off after step {found.step:,} of {knobs.steps:,}."
+            self._offer(text, f"Go on from step {found.step:,}")
+
+    def _offer(self, text: str, go_on: str) -> None:
+        self.page.method.show_unfinished(text, go_on)
+        says = f"{text} This goes on from there" if text else self._says
+        self.button.setToolTip(f"{says} (Ctrl+Return)")
+
+    # -- the methods
+
+    def list_methods(self) -> None:
+        """Look which of anomalib's models can be run here; anomalib itself is not imported."""
+
+        def job() -> Any:
+            from engine.inspection.anomalib_models import anomalib_names, why_not
+
+            yield Progress("Listing the methods")
+            return {name: why_not(name) for name in anomalib_names()}
+
+        self.naming.start(job, "List the methods")
+
+    def _named(self, why_not: dict[str, str]) -> None:
+        method = self.page.method
+        method.set_methods(list(why_not), why_not)
+        if self.page.knobs.method not in METHODS:
+            self.estimate()
+
     # -- the fitted models
 
     def list_models(self) -> None:
-        """Read anew which models are kept."""
+        """Read anew which models are kept, and which methods there are."""
+        self.list_methods()
 
         def job() -> Any:
             from engine.inspection.keeping import models
@@ -292,27 +383,23 @@ class InspectionFit(QObject):
         self.listing.start(job, "Delete models")
 
 
-def _fitting(category: Category, knobs: FitKnobs, device: str) -> Any:
-    """Fit a model and keep it; a job."""
+def _fitting(category: Category, knobs: FitKnobs, device: str, *, anew: bool) -> Any:
+    """Fit a model and keep it; a job. The state of one that is broken off stays, to go on from."""
     from engine.inspection.fit import fit
     from engine.inspection.keeping import save_model
+    from engine.inspection.unfinished import forget, make_room, state_folder
 
-    model = yield from fit(category, knobs, device=device, checkpoint=_checkpoint(category, knobs))
+    state = state_folder(category, knobs, device)
+    if state is not None:
+        if anew:
+            forget(state)
+        make_room(state)
+    model = yield from fit(category, knobs, device=device, checkpoint=state)
     try:
         yield from save_model(model)
     except BaseException:
         model.close()
         raise
+    if state is not None:
+        forget(state)
     return model
-
-
-def _checkpoint(category: Category, knobs: FitKnobs) -> Path | None:
-    """Where a trained method keeps its state, so that a fit that was broken off goes on; one for each set."""
-    if knobs.method == "patchcore":
-        return None
-    import hashlib
-
-    from engine import runtime
-
-    mark = hashlib.sha256(f"{category.folder.resolve()} {knobs}".encode()).hexdigest()[:16]
-    return runtime.data_folder() / "inspection" / "unfinished" / mark

@@ -1,15 +1,25 @@
 """The group Method of Inspect's form: how a model is fitted, and which fitted model is in use."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 
-from engine.inspection.knobs import AUTO, FitKnobs
+from engine.inspection.knobs import AUTO, METHODS, FitKnobs
+from engine.inspection.titles import ONE_PASS, method_title
 from engine.knobs import KnobInfo
 from gui import theme
 from gui.form import SHORT, Form, NumberRow, choice
@@ -18,7 +28,6 @@ if TYPE_CHECKING:
     from engine.inspection.model import ModelCard
 
 OTHER = "\0other"
-OWN_METHODS = (("patchcore", "PatchCore"), ("efficientad", "EfficientAD"))
 BACKBONES = (
     (AUTO, "MobileNetV2"),
     ("resnet18", "ResNet-18"),
@@ -51,9 +60,9 @@ def fitted_words(card: "ModelCard") -> str:
     return " · ".join(part for part in parts if part)
 
 
-def method_title(method: str) -> str:
-    """A method's name as people write it."""
-    return dict(OWN_METHODS).get(method, method)
+def that_count(knobs: FitKnobs) -> FitKnobs:
+    """The settings without a backbone that was chosen for another method: anomalib's models bring their own."""
+    return knobs if knobs.method in METHODS else replace(knobs, backbone=AUTO, weights="", layers=())
 
 
 def backbone_title(backbone: str) -> str:
@@ -71,14 +80,17 @@ class MethodGroup(QObject):
         knobs_changed(FitKnobs): how the next model is fitted.
         model_chosen(str): the folder of a fitted model to inspect with.
         models_wanted(): show the fitted models, to compare, rename and delete them.
+        fit_wanted(bool): go on with the fit that was broken off; True begins it anew.
     """
 
     knobs_changed = Signal(object)
     model_chosen = Signal(str)
     models_wanted = Signal()
+    fit_wanted = Signal(bool)
 
     def __init__(self, knobs: FitKnobs) -> None:
         super().__init__()
+        self._why: Mapping[str, str] = {}
         # text fields have rows of their own
         own = [f.name for f in fields(FitKnobs) if isinstance(getattr(knobs, f.name), str)]
         self.form = Form(knobs, skip=own)
@@ -87,6 +99,8 @@ class MethodGroup(QObject):
         self.method: QComboBox = choice("Method", (), (), None, "How abnormal is told from good")
         self.widget.insert_row(0, "Method", self.method)
         self.method.activated.connect(self._method_chosen)
+        self.method.view().setMinimumWidth(270)
+        self.method.setMaxVisibleItems(16)
         self.backbone: QComboBox = choice("Backbone", (), (), None, "The network whose features are compared")
         self._backbone_label = self.widget.insert_row(1, "Backbone", self.backbone)
         self.backbone.activated.connect(self._backbone_chosen)
@@ -96,6 +110,7 @@ class MethodGroup(QObject):
         self.note.setObjectName("quiet")
         self.note.setWordWrap(True)
         self.widget.add(self.note)
+        self._broken_off()
         self.model: QComboBox = choice("Model", (), (), None, "The fitted model that inspects")
         self.model.setPlaceholderText("none is fitted yet")
         self.model.view().setMinimumWidth(300)
@@ -121,11 +136,32 @@ class MethodGroup(QObject):
         self.set_backbones(BACKBONES)
         self.show_models((), None)
         self.show_note("")
+        self.show_unfinished("", "")
         self._settle()
 
     def restyle(self) -> None:
         """Take on the colours of the theme."""
         self.more.setIcon(theme.icon("more"))
+
+    def _broken_off(self) -> None:
+        self.broken_off = QLabel()
+        self.broken_off.setObjectName("quiet")
+        self.broken_off.setWordWrap(True)
+        self.widget.add(self.broken_off)
+        self.go_on = QPushButton()
+        self.anew = QPushButton("Start anew")
+        self.go_on.setToolTip("Fit from the last state that was kept; it ends as if it had never been broken off")
+        self.anew.setToolTip("Throw the kept state away and fit from the first step")
+        self._choice = QWidget()
+        row = QHBoxLayout(self._choice)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for button, anew in ((self.go_on, False), (self.anew, True)):
+            button.setProperty("chip", True)
+            button.clicked.connect(lambda _c=False, anew=anew: self.fit_wanted.emit(anew))
+            row.addWidget(button)
+        row.addStretch(1)
+        self.widget.add(self._choice)
 
     def _trained(self) -> None:
         knobs: FitKnobs = self.form.value()
@@ -146,17 +182,34 @@ class MethodGroup(QObject):
 
     # -- what can be chosen
 
-    def set_methods(self, others: Sequence[str]) -> None:
-        """List Sightline's own methods and these of anomalib."""
+    def set_methods(self, names: Sequence[str], why_not: Mapping[str, str] | None = None) -> None:
+        """List Sightline's own methods, then these of anomalib, last those that cannot be run here.
+
+        Args:
+            names: of anomalib's image models.
+            why_not: name -> why it cannot be run here, in one sentence; "" where it can.
+        """
         knobs: FitKnobs = self.form.value()
-        rows = [*OWN_METHODS, *((name, name) for name in others)]
-        if knobs.method not in dict(rows):
-            rows.append((knobs.method, knobs.method))
+        self._why = {name: why for name, why in (why_not or {}).items() if why}
+        others = {*names, knobs.method} - {*METHODS}
+        able = sorted((name for name in others if name not in self._why), key=_alphabetical)
+        unable = sorted(others - {*able}, key=_alphabetical)
         self.method.clear()
-        for value, word in rows:
-            self.method.addItem(word, value)
-        self.method.addItem("another of anomalib …", OTHER)
+        for group in (METHODS, able, unable):
+            if group and self.method.count():
+                self.method.insertSeparator(self.method.count())
+            for name in group:
+                self.method.addItem(method_title(name), name)
+                if name in self._why:
+                    place = self.method.count() - 1
+                    self.method.setItemText(place, f"{method_title(name)}  ·  not available")
+                    self.method.setItemData(place, method_title(name), SHORT)
+                    self.method.setItemData(place, self._why[name], Qt.ItemDataRole.ToolTipRole)
         self.method.setCurrentIndex(self.method.findData(knobs.method))
+
+    def why_not(self, method: str) -> str:
+        """Why a method cannot be run here, in one sentence; "" where it can, or where nobody has looked yet."""
+        return self._why.get(method, "")
 
     def set_backbones(self, rows: Sequence[tuple[str, str] | tuple[str, str, str]]) -> None:
         """List these networks: value, word, and perhaps what the open list says more."""
@@ -189,6 +242,18 @@ class MethodGroup(QObject):
         self.note.setText(text)
         self.note.setVisible(bool(text))
 
+    def show_unfinished(self, text: str, go_on: str) -> None:
+        """Offer to go on with a fit that was broken off, or to begin it anew.
+
+        Args:
+            text: how far it got; "" offers nothing.
+            go_on: what the button says.
+        """
+        self.broken_off.setText(text)
+        self.go_on.setText(go_on)
+        self.broken_off.setVisible(bool(text))
+        self._choice.setVisible(bool(text))
+
     def set_knobs(self, knobs: FitKnobs) -> None:
         """Show other settings; emits nothing."""
         self.form.set_value(knobs)
@@ -199,12 +264,7 @@ class MethodGroup(QObject):
     # -- what was chosen
 
     def _method_chosen(self, place: int) -> None:
-        value = self.method.itemData(place)
-        if value == OTHER:
-            value = _ask(self.method, "Another method", "The name of an image model of anomalib, for example padim:")
-        if value:
-            self.form.set_field("method", value)
-        self.set_methods([v for v in _values(self.method) if v not in dict(OWN_METHODS)])
+        self.form.set_field("method", self.method.itemData(place))
         self._settle()
 
     def _backbone_chosen(self, place: int) -> None:
@@ -242,20 +302,21 @@ class MethodGroup(QObject):
     def _settle(self) -> None:
         """Show the rows that count for the chosen method."""
         knobs: FitKnobs = self.form.value()
-        own = knobs.method in dict(OWN_METHODS)
+        own = knobs.method in METHODS
         self.form.show_field("coreset", knobs.method == "patchcore")
         for widget in (self.backbone, self._backbone_label):
             widget.setVisible(knobs.method == "patchcore")
         for place, (label, control) in enumerate(self._rows):
-            on = knobs.method == "efficientad" or (not own and place == 1)
+            # of these rows anomalib's trained models have the steps
+            on = knobs.method == "efficientad" or (not own and place == 1 and knobs.method not in ONE_PASS)
             label.setVisible(on)
             control.setVisible(on)
         _show_file(self.pretraining, knobs.pretraining, "the good pictures")
         _show_file(self.teacher, knobs.teacher, "the best at hand")
 
 
-def _values(box: QComboBox) -> list[str]:
-    return [box.itemData(n) for n in range(box.count()) if box.itemData(n) != OTHER]
+def _alphabetical(name: str) -> str:
+    return method_title(name).casefold()
 
 
 def _ask(over: QWidget, title: str, text: str) -> str:

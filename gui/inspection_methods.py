@@ -8,11 +8,12 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from engine.inspection.knobs import FitKnobs
+from engine.inspection.knobs import METHODS, FitKnobs
+from engine.inspection.titles import method_title
 from engine.inspection.types import Category
 from engine.job import Progress
 from gui.chips import Chips
-from gui.inspection_method import backbone_title, long_words, method_title
+from gui.inspection_method import backbone_title, long_words, that_count
 from gui.job import JobSlot
 
 OWN = ("patchcore", "efficientad")
@@ -132,11 +133,19 @@ class MethodChoice(QWidget):
 
     def add_settings(self) -> None:
         """Add the form's settings, as they are now, as another method."""
-        if self.knobs in self._added:
+        if self.knobs.method not in METHODS:
+            from engine.inspection.anomalib_table import why_not
+
+            why = why_not(self.knobs.method)
+            if why:
+                self.said.emit(why, "warning")
+                return
+        knobs = that_count(self.knobs)
+        if knobs in self._added:
             self.said.emit("The form's settings are there already: change them first, then add them.", "info")
             return
         chosen = list(self.methods.chosen())
-        self._added.append(self.knobs)
+        self._added.append(knobs)
         names = self._titles()
         # the form's own of the same method would be the same twice
         same = method_title(self.knobs.method)

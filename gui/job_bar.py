@@ -1,5 +1,10 @@
 """The strip along the bottom: what runs now, how fast, and the jobs in the background with progress and cancel."""
 
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
@@ -8,6 +13,24 @@ from gui import theme, words
 from gui.job import Job, JobSlot
 
 HEIGHT = 26
+
+
+def titled(title: str, job: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+    """A job of several parts, each of which is shown with the job's title before it: "Fit tile: loading the backbone".
+
+    Args:
+        title: what the job is for ("Fit tile").
+        job: whose progress is shown.
+    """
+    with closing(job):
+        while True:
+            try:
+                event = next(job)
+            except StopIteration as end:
+                return end.value
+            if isinstance(event, Progress) and event.what:
+                event = replace(event, what=f"{title}: {event.what[0].lower()}{event.what[1:]}")
+            yield event
 
 
 class _Row(QWidget):

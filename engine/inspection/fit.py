@@ -8,22 +8,25 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.errors import SightlineError
+from engine.inspection.anomalib_table import choose, find_model
 from engine.inspection.backbone import title_of
 from engine.inspection.calibration import HELD_BACK, calibrating
-from engine.inspection.knobs import FitKnobs
+from engine.inspection.knobs import AUTO, METHODS, FitKnobs
 from engine.inspection.model import FittedModel, ModelCard
 from engine.inspection.patchcore import PatchCore, fit_patchcore
 from engine.inspection.pictures import white_for
 from engine.inspection.preparation import Pictures, Preparation
 from engine.inspection.runtime import pick_device
 from engine.inspection.scorer import Scorer
+from engine.inspection.titles import TITLES, method_title
 from engine.inspection.types import Calibration, Category, Item
 from engine.job import Job, Notice
+
+__all__ = ["LEAST", "TITLES", "fit"]
 
 LEAST = 2
 """Good pictures that a model needs: one alone does not show what varies."""
 _PACKAGES = ("torch", "torchvision", "openvino", "numpy", "opencv-python")
-TITLES = {"patchcore": "PatchCore", "efficientad": "EfficientAD"}
 
 
 def fit(
@@ -46,8 +49,11 @@ def fit(
         checkpoint: a folder in which a trained method keeps its state, to go on from after an interruption.
 
     Raises:
-        SightlineError: too few good pictures, a backbone that is not here, no memory.
+        SightlineError: too few good pictures, no such method, weights that are not here, no memory.
     """
+    if knobs.method not in METHODS:
+        # said at once, before anything heavy is imported: it lacks its weights, or is no method at all
+        choose(find_model(knobs.method), "" if knobs.backbone == AUTO else knobs.backbone)
     items = category.train if isinstance(category, Category) else tuple(item for item in category if not item.abnormal)
     label = category.name if isinstance(category, Category) else (items[0].path.parent.name if items else "")
     folder = category.folder if isinstance(category, Category) else (items[0].path.parent if items else Path())
@@ -68,7 +74,7 @@ def fit(
     scorer, calibration, notes = yield from _fitted(pictures, knobs, device, seed, checkpoint)
     backbone = scorer.backbone.name if isinstance(scorer, PatchCore) else str(scorer.settings().get("backbone", ""))
     card = ModelCard(
-        name=name or f"{label} · {TITLES.get(knobs.method, knobs.method)}",
+        name=name or f"{label} · {method_title(knobs.method)}",
         method=knobs.method,
         backbone=backbone,
         layers=scorer.backbone.layers if isinstance(scorer, PatchCore) else (),
