@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from engine.inspection.types import Category, Item
 from engine.job import Progress
+from gui.actions import action
 from gui.inspection_tools import MaskBrush, Region, RegionTool
 from gui.job import JobSlot
 from gui.notice import Action
@@ -91,21 +91,15 @@ class InspectionLabels(QObject):
         data.undo_wanted.connect(self.undo)
         data.region_wanted.connect(self.region)
         data.paint_wanted.connect(lambda on: self.paint() if on else self.stop())
-        self.undo_action = self._action("Take the last label or stroke back", self.undo, "Ctrl+Z")
+        self.undo_action = action(self, "Take the last label or stroke back", self.undo, "Ctrl+Z")
         self.actions = [
-            self._action("Paint the mask of the picture", lambda: self.stop() if self.brush else self.paint(), "M"),
-            self._action("A larger brush", lambda: self._resize(1.25), "]"),
-            self._action("A smaller brush", lambda: self._resize(0.8), "["),
-            self._action("Draw the region of interest", lambda: self.region(True), "R"),
-            self._action("Inspect the whole picture again", lambda: self.region(False), "Shift+R"),
+            action(self, "Paint the mask of the picture", lambda: self.stop() if self.brush else self.paint(), "M"),
+            action(self, "A larger brush", lambda: self._resize(1.25), "]"),
+            action(self, "A smaller brush", lambda: self._resize(0.8), "["),
+            action(self, "Draw the region of interest", lambda: self.region(True), "R"),
+            action(self, "Inspect the whole picture again", lambda: self.region(False), "Shift+R"),
             self.undo_action,
         ]
-
-    def _action(self, text: str, do: Any, keys: str) -> QAction:
-        action = QAction(text, self)
-        action.setShortcut(keys)
-        action.triggered.connect(lambda _c=False: do())
-        return action
 
     def forget(self) -> None:
         """Another set is open."""

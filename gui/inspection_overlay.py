@@ -1,5 +1,6 @@
-"""What is painted over an inspected picture: heat map, contour and mask at the threshold, the value under the mouse."""
+"""What is painted over an inspected picture: heat map, contour and mask at the threshold, truth, a spot's value."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,10 @@ from gui.inspection_parts import InspectShow
 from gui.inspection_tools import Region, paint_region
 from gui.picture import PictureView, to_overlay
 
-_CONTOUR = "#dc2626"
+_CONTOUR, _TRUTH = "#dc2626", "#22d3ee"
+"""`engine.inspection.draw.ABNORMAL` and `TRUTH`, which cannot be imported before the first paint."""
+_DASH, _GAP = 7.0, 4.0
+"""Of the truth's outline, in screen pixels: through the gaps a contour at the same place is seen."""
 _MASK_OPACITY = 0.55
 _LOW = 0.3
 """Up to this value the picture stays as it is."""
@@ -26,6 +30,7 @@ class Overlays:
         region: left, top, width, height of the region of interest, as shares of the picture.
         spot: the picture point whose nearest patches are shown, or None.
         patch: left, top, width, height of a patch to be outlined, in picture pixels, or None.
+        truth: outlines of the mask that comes with the data: each (n, 2) float32, x and y in picture pixels.
     """
 
     def __init__(self, show: InspectShow) -> None:
@@ -34,12 +39,14 @@ class Overlays:
         self.spot: QPointF | None = None
         self.patch: tuple[int, int, int, int] | None = None
         self.hover: tuple[float, float] | None = None
+        self.truth: tuple[NDArray[np.float32], ...] = ()
         self.threshold = 0.5
         self._verdict: Verdict | None = None
         self._small: Map | None = None
         self._heat: tuple[QImage, NDArray[np.uint8]] | None = None
         self._mask: tuple[QImage, NDArray[np.uint8]] | None = None
         self._outlines: list[QPolygonF] = []
+        self._truth: list[QPolygonF] = []
 
     # -- what is shown
 
@@ -49,6 +56,11 @@ class Overlays:
         self.spot = self.patch = None
         self._colour()
         self._trace()
+
+    def set_truth(self, outlines: tuple[NDArray[np.float32], ...]) -> None:
+        """Where the defects of the picture are, as the data says."""
+        self.truth = outlines
+        self._truth = [_polygon(outline) for outline in outlines]
 
     def set_threshold(self, threshold: float) -> None:
         """Another threshold, 0..1."""
@@ -98,7 +110,7 @@ class Overlays:
             height, width = self._verdict.map.shape
             times = np.array([width / self._small.shape[1], height / self._small.shape[0]], np.float32)
             for outline in contours(self._small, self.threshold)[:200]:
-                self._outlines.append(QPolygonF([QPointF(x, y) for x, y in (outline * times).tolist()]))
+                self._outlines.append(_polygon(outline * times))
 
     # -- painting
 
@@ -112,18 +124,9 @@ class Overlays:
             painter.setOpacity(1.0)
         if self._mask is not None:
             painter.drawImage(whole, self._mask[0])
-        if self._outlines:
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            pen = QPen(QColor(_CONTOUR), 1.6)
-            # the width is in screen pixels however far one has zoomed in
-            pen.setCosmetic(True)
-            painter.save()
-            painter.translate(whole.topLeft())
-            painter.scale(view.scale(), view.scale())
-            painter.setPen(pen)
-            for outline in self._outlines:
-                painter.drawPolygon(outline)
-            painter.restore()
+        _paint_outlines(painter, view, self._outlines, [QPen(QColor(_CONTOUR), 1.6)])
+        if self.show.truth:
+            _paint_outlines(painter, view, self._truth, [_dashed(QColor(0, 0, 0, 140), 3.6), _dashed(_TRUTH, 2.2)])
         self._paint_spot(painter, view)
 
     def paint_both(self, painter: QPainter, view: PictureView) -> None:
@@ -194,3 +197,32 @@ class Overlays:
     def judged(self) -> Verdict | None:
         """The verdict at the present threshold."""
         return None if self._verdict is None else replace(self._verdict, threshold=self.threshold)
+
+
+def _polygon(outline: NDArray[np.float32]) -> QPolygonF:
+    return QPolygonF([QPointF(x, y) for x, y in outline.tolist()])
+
+
+def _dashed(colour: QColor | str, width: float) -> QPen:
+    pen = QPen(QColor(colour), width)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    # the pattern counts in widths
+    pen.setDashPattern([_DASH / width, _GAP / width])
+    return pen
+
+
+def _paint_outlines(painter: QPainter, view: PictureView, outlines: Sequence[QPolygonF], pens: Sequence[QPen]) -> None:
+    """Paint closed outlines (in picture pixels), once with each pen."""
+    if not outlines:
+        return
+    painter.save()
+    painter.translate(view.picture_rect().topLeft())
+    painter.scale(view.scale(), view.scale())
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in pens:
+        # the width is in screen pixels however far one has zoomed in
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        for outline in outlines:
+            painter.drawPolygon(outline)
+    painter.restore()

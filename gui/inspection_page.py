@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QRect, Qt, QTimer
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QPushButton
 
 from engine.inspection.inspector import (
@@ -23,6 +23,7 @@ from engine.inspection.knobs import FitKnobs
 from engine.inspection.types import Category, Item
 from engine.job import Progress
 from gui import words
+from gui.actions import action
 from gui.inspection_data import where
 from gui.inspection_desk import InspectionDesk
 from gui.inspection_fit import InspectionFit
@@ -39,6 +40,7 @@ from gui.inspection_similar import InspectionSimilar
 from gui.inspection_source import InspectionSource
 from gui.inspection_strip import InspectionStrip
 from gui.inspection_tools import Region
+from gui.inspection_truth import InspectionTruth
 from gui.inspection_view import InspectionView
 from gui.job import JobSlot
 from gui.picture import Tool
@@ -100,6 +102,7 @@ class InspectionPage(Workspace):
         self.labels = InspectionLabels(self)
         self.desk = InspectionDesk(self)
         self.similar = InspectionSimilar(self)
+        self.truth = InspectionTruth(self)
 
     def _connect(self) -> None:
         slot = self.slot
@@ -118,15 +121,15 @@ class InspectionPage(Workspace):
         self.controls.threshold.settled.connect(self._threshold_settled)
         threshold = self.controls.threshold
         self._actions = [
-            self._action("Next picture", lambda: self.pictures.step(1), "."),
-            self._action("Previous picture", lambda: self.pictures.step(-1), ","),
-            self._action("Why the hottest spot", self.reason.ask_hottest, "W"),
-            self._action("Play or hold", lambda: self.live.play(not self.inspector.playing), "Space", "K"),
-            self._action("Fit the picture", self.picture.fit, "F"),
-            self._action("Picture at its own size", self.picture.actual_size, "1"),
+            action(self, "Next picture", lambda: self.pictures.step(1), "."),
+            action(self, "Previous picture", lambda: self.pictures.step(-1), ","),
+            action(self, "Why the hottest spot", self.reason.ask_hottest, "W"),
+            action(self, "Play or hold", lambda: self.live.play(not self.inspector.playing), "Space", "K"),
+            action(self, "Fit the picture", self.picture.fit, "F"),
+            action(self, "Picture at its own size", self.picture.actual_size, "1"),
             *self.fit.actions,
-            *(self._action(f"Threshold: {name}", lambda n=name: threshold.press(n)) for name in threshold.chips),
-            *(self._action(f"Show or hide: {name}", self.controls.layers.button(name).toggle, f"Alt+{number}")
+            *(action(self, f"Threshold: {name}", lambda n=name: threshold.press(n)) for name in threshold.chips),
+            *(action(self, f"Show or hide: {name}", self.controls.layers.button(name).toggle, f"Alt+{number}")
               for number, name in enumerate(self.controls.layers.names(), 1)),
             *self.labels.actions,
             *self.save.actions,
@@ -134,22 +137,10 @@ class InspectionPage(Workspace):
             self.desk.action,
         ]  # fmt: skip
 
-    def _action(self, text: str, do: Any, *keys: str) -> QAction:
-        action = QAction(text, self)
-        action.setShortcuts(list(keys))
-        action.triggered.connect(lambda _c=False: do())
-        return action
-
     # -- what the window asks
-
-    def takes(self, kind: str) -> bool:
-        return True
 
     def claims(self, text: str) -> bool:
         return claims(text)
-
-    def actions(self) -> list[QAction]:
-        return self._actions
 
     def bar_buttons(self) -> list[QPushButton]:
         return [self.desk.button, self.fit.button]
@@ -301,6 +292,7 @@ class InspectionPage(Workspace):
         first = self.view.shown is None or not self.view.shown.live
         self.empty.hide()
         self.view.show_picture(event, self.threshold)
+        self.truth.follow()
         self.why.show_hint() if not event.live or first else None
         verdict = event.looked.verdict
         self.controls.threshold.plot.show_mark(verdict.score if verdict is not None else None)

@@ -25,6 +25,7 @@ class InspectShow:
 
     Attributes:
         heat, contour, mask: over the picture, each on or off; the contour and the mask are at the threshold.
+        truth: the outline of the mask that comes with the data, where there is one.
         side: the plain picture beside it.
         colours: the heat map's colours.
         opacity: of the heat map, 0..1.
@@ -33,6 +34,7 @@ class InspectShow:
     heat: bool = knob(True, "heat map", group="Show")
     contour: bool = knob(True, "contour", group="Show")
     mask: bool = knob(False, "mask", group="Show")
+    truth: bool = knob(True, "truth", group="Show")
     side: bool = knob(True, "side by side", group="Show")
     colours: str = knob("inferno", "Colours", group="Show", choices=COLOURS, help="Colours of the heat map.")
     opacity: float = knob(

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from engine.errors import SightlineError
 from engine.inspection.types import Image, Verdict
+from engine.files import write_whole
 from engine.job import Progress
+from gui.actions import action
 from gui.inspection_parts import InspectShow
+from gui.inspection_truth import Outlines
 from gui.job import JobSlot
 from gui.picture import to_qimage
 
@@ -32,17 +34,11 @@ class InspectionSave(QObject):
         self.slot = JobSlot(self)
         self.slot.returned.connect(self._done)
         self.slot.failed.connect(page.failed)
-        self.copy_action = self._action("Copy the picture with its overlay", self.copy, "Ctrl+C")
-        self.picture_action = self._action("Save the picture with its overlay …", lambda: self.ask("png"), "Ctrl+S")
-        self.map_action = self._action("Save the map as numbers …", lambda: self.ask("npy"), "Ctrl+Shift+S")
+        self.copy_action = action(self, "Copy the picture with its overlay", self.copy, "Ctrl+C")
+        self.picture_action = action(self, "Save the picture with its overlay …", lambda: self.ask("png"), "Ctrl+S")
+        self.map_action = action(self, "Save the map as numbers …", lambda: self.ask("npy"), "Ctrl+Shift+S")
         self.actions = [self.copy_action, self.picture_action, self.map_action]
         self.settle()
-
-    def _action(self, text: str, do: Any, keys: str) -> QAction:
-        action = QAction(text, self)
-        action.setShortcut(keys)
-        action.triggered.connect(lambda _c=False: do())
-        return action
 
     def settle(self) -> None:
         """Switch on what can be saved."""
@@ -80,7 +76,8 @@ class InspectionSave(QObject):
     def _draw(self, path: Path | None) -> None:
         shown = self.page.shown
         if shown is not None:
-            made = (shown.looked.image, self.page.overlays.judged(), self.page.show_choice)
+            overlays = self.page.overlays
+            made = (shown.looked.image, overlays.judged(), self.page.show_choice, overlays.truth)
             self.slot.start(lambda: _drawing(path, *made), "Save the picture")
 
     def _done(self, result: Any) -> None:
@@ -91,31 +88,34 @@ class InspectionSave(QObject):
             self.page.said.emit("The picture is on the clipboard.", "info")
 
 
-def drawn(image: Image, verdict: Verdict | None, show: InspectShow) -> Image:
+def drawn(image: Image, verdict: Verdict | None, show: InspectShow, truth: Outlines = ()) -> Image:
     """A picture as the page shows it: the chosen layers over it, the plain one beside it if that is chosen."""
-    from engine.inspection.draw import picture_with_verdict, side_by_side
+    from engine.inspection.draw import TRUTH, outlined, picture_with_verdict, side_by_side
 
+    if not show.truth:
+        truth = ()
     if verdict is None:
-        return image
+        return outlined(image, truth, TRUTH)
     over = picture_with_verdict(
         image, verdict, opacity=show.opacity if show.heat else 0.0, colour_map=show.colours, contour=show.contour
     )
     if show.mask:
         over = picture_with_verdict(over, verdict, opacity=0.55, mode="mask", contour=show.contour, words=False)
+    over = outlined(over, truth, TRUTH)
     return side_by_side([image, over]) if show.side else over
 
 
-def _drawing(path: Path | None, image: Image, verdict: Verdict | None, show: InspectShow) -> Any:
+def _drawing(path: Path | None, image: Image, verdict: Verdict | None, show: InspectShow, truth: Outlines) -> Any:
     import cv2
 
     yield Progress("Drawing")
-    over = drawn(image, verdict, show)
+    over = drawn(image, verdict, show, truth)
     if path is None:
         return cv2.cvtColor(over, cv2.COLOR_BGR2BGRA)
     yield Progress("Saving")
     good, data = cv2.imencode(path.suffix if path.suffix in (".png", ".jpg", ".webp") else ".png", over)
     assert good
-    _write(path, data.tobytes())
+    write_whole(path, data.tobytes())
     return path
 
 
@@ -127,17 +127,5 @@ def _writing_map(path: Path, verdict: Verdict) -> Any:
     yield Progress("Saving")
     data = io.BytesIO()
     np.save(data, verdict.map, allow_pickle=False)
-    _write(path, data.getvalue())
+    write_whole(path, data.getvalue())
     return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside, then rename."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        reason = (error.strerror or "error").lower()
-        raise SightlineError(f"{path} cannot be written ({reason}): choose another folder.") from None

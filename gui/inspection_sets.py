@@ -152,6 +152,7 @@ class InspectionSets(QObject):
             page.data.show_item(page.item, tuple(category.counts))
         page.rows.refresh()
         page.similar.follow()
+        page.truth.follow()
         if again and page.card is not None:
             page.rows.go_through()
 

@@ -62,6 +62,7 @@ class InspectionView(QWidget):
         """Show nothing."""
         self.shown = None
         self.overlays.set_verdict(None, None, self.overlays.threshold)
+        self.overlays.set_truth(())
         self.over.clear()
         self.plain.clear()
         self.card.hide()

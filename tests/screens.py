@@ -22,7 +22,9 @@ from engine import runtime
 runtime.prepare()
 
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from engine.errors import SightlineError
 from engine.job import Progress
@@ -31,6 +33,8 @@ from gui.app import build
 from gui.notice import Action
 
 SIZES = ((1280, 800), (1920, 1080))
+State = str | tuple[str, Callable[[], object]]
+"""The name of a state; perhaps with what is done in each size: something pops up, is scrolled to."""
 
 
 class Screens:
@@ -49,7 +53,7 @@ class Screens:
             self.app.processEvents()
             time.sleep(0.004)
 
-    def states(self) -> Iterator[str]:
+    def states(self) -> Iterator[State]:
         """Bring the window into one state after the other, and name it."""
         page, window = self.page, self.window
         yield "empty"
@@ -73,13 +77,13 @@ class Screens:
         self.spin(120, lambda: page.frame is not None and page.index > 20 and len(page.frame.seen.tracks) > 3)
         yield "tracking"
         ids = page.frame.seen.tracks.ids.tolist()
-        page.choose_track(ids[0])
+        page.track.choose(ids[0])
         yield "track-chosen"
         page.card.button.setChecked(True)
         self.spin(1.5)
         yield "track-focused"
         page.card.button.setChecked(False)
-        page.choose_track(None)
+        page.track.choose(None)
         page.play(on=False)
         page.go_to(10)
         self.spin(1)
@@ -98,17 +102,14 @@ class Screens:
         yield from self._notices()
         page.controls.show_scores("HOTA 61.5 · IDF1 84.6 · MOTA 77.0 · 7 switches, over the first 179 frames")
         yield "scored"
-        window.menu.popup(window.mapToGlobal(QPoint(64, 300)))
-        self.spin(0.3)
-        yield "menu"
-        window.menu.hide()
+        yield "menu", lambda: window.menu.popup(window.mapToGlobal(QPoint(64, 300)))
         if not self.assets:
             return
         window.open(f"{self.assets}/images/pets.jpg")
         self.spin(20, lambda: page.loaded is not None and len(page.history.frames) == 1)
         yield "one-picture"
 
-    def all_states(self) -> Iterator[str]:
+    def all_states(self) -> Iterator[State]:
         """Those of every page."""
         from screens_inspection import states as inspection_states
 
@@ -148,7 +149,9 @@ class Screens:
 
         # the pages do not depend on each other's states
         every = inspection_states(self) if only.startswith("inspect") else self.all_states()
-        for name in every:
+        for state in every:
+            # what pops up is opened anew in each size, what is scrolled to looked for again
+            name, pop_up = state if isinstance(state, tuple) else (state, lambda: None)
             if only not in name:
                 continue
             for width, height in SIZES:
@@ -156,10 +159,26 @@ class Screens:
                 for look in theme.THEMES:
                     self.window.set_theme(look)
                     self.spin(0.25)
-                    self.window.grab().save(str(folder / f"{name}-{look}-{width}.png"))
+                    pop_up()
+                    self.spin(0.05)
+                    self._grab().save(str(folder / f"{name}-{look}-{width}.png"))
+                    for popup in self._popups():
+                        popup.hide()
             print(name, flush=True)
         QTest.keyClick(self.window, Qt.Key.Key_Escape)
         self.window.close()
+
+    def _grab(self) -> QPixmap:
+        """The window, with the popups that are open over it."""
+        whole = self.window.grab()
+        painter = QPainter(whole)
+        for popup in self._popups():
+            painter.drawPixmap(self.window.mapFromGlobal(popup.pos()), popup.grab())
+        painter.end()
+        return whole
+
+    def _popups(self) -> list[QWidget]:
+        return [w for w in self.app.topLevelWidgets() if w.isVisible() and w.windowType() == Qt.WindowType.Popup]
 
 
 def main() -> None:

@@ -2,18 +2,21 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
 
 LONG = 300
+State = str | tuple[str, Callable[[], object]]
+"""The name of a state; perhaps with what is done in each size: something pops up, is scrolled to."""
 
 
-def states(screens: Any) -> Iterator[str]:
+def states(screens: Any) -> Iterator[State]:
     """Bring the page into one state after the other, and name it."""
     window = screens.window
     window.show_page("inspect")
@@ -38,15 +41,22 @@ def states(screens: Any) -> Iterator[str]:
     page.reason.ask_hottest()
     screens.spin(10, lambda: page.why.area.isVisible())
     yield "inspect-why"
-    page.form.verticalScrollBar().setValue(page.form.verticalScrollBar().maximum())
-    yield "inspect-threshold"
-    page.form.verticalScrollBar().setValue(0)
+    scroll = page.form.verticalScrollBar()
+    yield "inspect-threshold", lambda: scroll.setValue(scroll.maximum())
+    scroll.setValue(0)
     page.controls.layers.button("side by side").click()
     page.controls.layers.button("mask").click()
     QTest.mouseMove(page.picture, page.picture.to_view(*page.shown.looked.verdict.hottest).toPoint())
     screens.spin(0.3)
     yield "inspect-one-view-mask-and-value"
     page.controls.layers.button("mask").click()
+    bad = next(item for item in page.category.test if item.mask is not None)
+    page.look(str(bad.path))
+    screens.spin(10, lambda: page.item == bad and bool(page.overlays.truth))
+    yield "inspect-truth"
+    page.controls.layers.button("heat map").click()
+    yield "inspect-truth-and-contour"
+    page.controls.layers.button("heat map").click()
     page.controls.layers.button("side by side").click()
     good = next(item for item in page.category.test if not item.abnormal)
     page.look(str(good.path))
@@ -60,6 +70,7 @@ def states(screens: Any) -> Iterator[str]:
     yield "inspect-evaluated"
     page.desk.hide()
     yield from _said(screens, page)
+    yield from _alike(screens, page)
     other = Path(tempfile.mkdtemp(prefix="sightline-belt-")) / "belt"
     other.mkdir()
     for number, item in enumerate(page.category.test):
@@ -70,9 +81,8 @@ def states(screens: Any) -> Iterator[str]:
     yield "inspect-what-are-these"
     page.empty.button(f"Inspect them with {page.card.name}").click()
     screens.spin(LONG, lambda: page.rows.following is None and len(page.rows.scores) > 3)
-    page.form.verticalScrollBar().setValue(page.form.verticalScrollBar().maximum())
-    yield "inspect-unlabelled"
-    page.form.verticalScrollBar().setValue(0)
+    yield "inspect-unlabelled", lambda: scroll.setValue(scroll.maximum())
+    scroll.setValue(0)
     window.notices.clear()
     yield from _watched(screens, page)
 
@@ -83,11 +93,12 @@ def _drawn() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="sightline-sets-")) / "textures"
     folder.mkdir()
     for name in ("tile", "leather", "grid"):
-        write_mvtec(folder, name, train=10 if name == "tile" else 2, good=6 if name == "tile" else 1, each=1)
+        train, good, each = (10, 6, 3) if name == "tile" else (2, 1, 1)
+        write_mvtec(folder, name, train=train, good=good, each=each)
     return folder
 
 
-def _said(screens: Any, page: Any) -> Iterator[str]:
+def _said(screens: Any, page: Any) -> Iterator[State]:
     """What a person says of a picture: labels, masks, the region."""
     bad = next(item for item in page.category.test if item.abnormal)
     page.look(str(bad.path))
@@ -116,13 +127,46 @@ def _said(screens: Any, page: Any) -> Iterator[str]:
     page.labels.undo()
     screens.spin(5, lambda: not page.data.undo.isEnabled())
     screens.window.notices.clear()
-    screens.window.menu.popup(screens.window.mapToGlobal(QPoint(64, 100)))
-    screens.spin(0.3)
-    yield "inspect-menu"
-    screens.window.menu.hide()
+    menu = screens.window.menu
+    yield "inspect-menu", lambda: menu.popup(screens.window.mapToGlobal(QPoint(64, 100)))
 
 
-def _watched(screens: Any, page: Any) -> Iterator[str]:
+def _alike(screens: Any, page: Any) -> Iterator[State]:
+    """The gallery: empty, filled with the set's own pictures, asked, filtered."""
+    panel, window = page.similar.panel, screens.window
+    bad = next(item for item in page.category.test if item.abnormal)
+    page.look(str(bad.path))
+    page.similar.tab.click()
+    screens.spin(10, lambda: page.item == bad and not panel.waits)
+    yield "inspect-gallery-empty"
+    panel.edit.index_test()
+    screens.spin(LONG, lambda: not panel.edit.filling.busy and panel.result is not None and not panel.seen.slot.busy)
+    screens.spin(1)
+    window.notices.clear()
+    yield "inspect-similar-cases"
+    page.similar.tab.click()
+    tile = panel.tiles[0]
+    tile.setFocus(Qt.FocusReason.TabFocusReason)
+    yield "inspect-similar-case-focused"
+    at = tile.rect().center()
+    yield "inspect-similar-case-menu", lambda: panel.edit.menu_of(tile.neighbour.case).popup(tile.mapToGlobal(at))
+    yield "inspect-gallery-filter", panel.filter.click
+    more = panel.more
+    yield "inspect-gallery-menu", lambda: panel.edit.menu.popup(more.mapToGlobal(more.rect().bottomLeft()))
+    panel.choose(replace(panel.chosen, kinds=("good",), lowest=0.95))
+    screens.spin(5, lambda: not panel.waits)
+    yield "inspect-gallery-nothing-matches"
+    panel.choose(panel.chosen.cleared())
+    panel.ask_region((0.3, 0.3, 0.3, 0.3))
+    screens.spin(5, lambda: not panel.waits and not panel.seen.slot.busy)
+    screens.spin(0.5)
+    yield "inspect-gallery-by-region"
+    panel.ask_picture_shown()
+    screens.spin(5, lambda: not panel.waits)
+    next(tab for tab in page.findChildren(QPushButton) if tab.text() == "Pictures").click()
+
+
+def _watched(screens: Any, page: Any) -> Iterator[State]:
     """A video, held."""
     import cv2
 

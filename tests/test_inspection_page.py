@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, QScrollBar
 
@@ -322,6 +322,109 @@ def test_a_mask_is_painted_erased_undone_and_saved_in_the_layout(opened, window,
     saved = category / "ground_truth" / item.kind / f"{item.path.stem}_mask.png"
     assert int((cv2.imread(str(saved), cv2.IMREAD_GRAYSCALE) > 0).sum()) == painted
     assert page.item.mask == saved
+
+
+def bad_item(page):
+    """A test picture with a mask."""
+    return next(item for item in page.category.test if item.mask is not None)
+
+
+def has_truth(page):
+    return bool(page.overlays.truth)
+
+
+def cyan(view):
+    """How many pixels of a view have the colour of the truth's outline."""
+    image = view.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
+    blue, green, red = (rows[..., n].astype(int) for n in range(3))
+    return int(((abs(blue - 238) < 12) & (abs(green - 211) < 12) & (abs(red - 34) < 12)).sum())
+
+
+def test_the_mask_that_comes_with_the_data_is_outlined_over_the_picture_and_can_be_hidden(opened, window, qtbot):
+    from engine.inspection.pictures import read_mask
+
+    page = opened
+    item = bad_item(page)
+    page.look(str(item.path))
+    qtbot.waitUntil(lambda: page.item == item and has_truth(page) and not page.truth.slot.busy, timeout=LONG)
+    mask = read_mask(item.mask, (128, 128))
+    filled = np.zeros((128 * 8, 128 * 8), np.uint8)
+    cv2.fillPoly(filled, [np.round(outline * 8).astype(np.int32) for outline in page.overlays.truth], 1)
+    filled = cv2.resize(filled.astype(np.float32), (128, 128), interpolation=cv2.INTER_AREA) >= 0.5
+    # the outline is that of the mask itself, pixel by pixel but for its steps
+    assert (filled & mask).sum() / (filled | mask).sum() > 0.93
+    chip = page.controls.layers.button("truth")
+    assert chip.isChecked()
+    assert cyan(page.picture) > 20
+    page.picture.setFocus()
+    QTest.keyClick(page.picture, Qt.Key.Key_4, Qt.KeyboardModifier.AltModifier)
+    assert not chip.isChecked()
+    assert cyan(page.picture) == 0
+    assert not Settings().load("inspect_show", page.show_choice.__class__()).truth
+    chip.click()
+    good = next(one for one in page.category.test if not one.abnormal)
+    page.look(str(good.path))
+    qtbot.waitUntil(lambda: page.item == good, timeout=LONG)
+    assert not has_truth(page)
+    assert cyan(page.picture) == 0
+
+
+def test_the_outline_of_the_truth_is_saved_with_the_picture_and_stays_out_of_the_brush(
+    inspected, window, qtbot, tmp_path
+):
+    page = inspected
+    item = bad_item(page)
+    page.look(str(item.path))
+    qtbot.waitUntil(lambda: page.item == item and has_truth(page), timeout=LONG)
+    page.controls.layers.button("side by side").click()
+    made = []
+    for name in ("with", "without"):
+        with qtbot.waitSignal(page.save.slot.returned, timeout=LONG):
+            page.save.save(tmp_path / f"{name}.png")
+        made.append(cv2.imread(str(tmp_path / f"{name}.png")))
+        page.controls.layers.button("truth").click()
+    changed = (made[0] != made[1]).any(axis=2)
+    from engine.inspection.pictures import read_mask
+
+    near = cv2.dilate(read_mask(item.mask, (128, 128)).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    assert changed.any()
+    assert not (changed & ~near).any()
+    page.labels.paint()
+    qtbot.waitUntil(lambda: page.labels.brush is not None, timeout=LONG)
+    assert cyan(page.picture) == 0
+
+
+def test_the_outline_follows_a_mask_that_is_painted_anew(opened, window, qtbot):
+    page = opened
+    item = bad_item(page)
+    page.look(str(item.path))
+    qtbot.waitUntil(lambda: page.item == item and has_truth(page), timeout=LONG)
+    page.labels.paint()
+    qtbot.waitUntil(lambda: page.labels.brush is not None, timeout=LONG)
+    page.labels.brush.mask[:] = 0
+    page.labels.brush.mask[20:30, 40:60] = 255
+    page.labels.save_mask()
+
+    def boxes():
+        return [(*outline.min(0).tolist(), *outline.max(0).tolist()) for outline in page.overlays.truth]
+
+    qtbot.waitUntil(lambda: boxes() == [(40, 20, 60, 30)], timeout=LONG)
+
+
+def test_a_mask_of_another_size_is_told_of_once_and_nothing_is_outlined(opened, window, qtbot):
+    page = opened
+    item = bad_item(page)
+    cv2.imwrite(str(item.mask), np.full((9, 9), 255, np.uint8))
+    good = next(one for one in page.category.test if not one.abnormal)
+    for one in (good, item, good, item):
+        page.look(str(one.path))
+        qtbot.waitUntil(lambda one=one: page.item == one and not page.truth.slot.busy, timeout=LONG)
+    qtbot.waitUntil(lambda: bool(window.notices.texts()), timeout=LONG)
+    assert [text for text in window.notices.texts() if "save the mask in the picture's size" in text] == [
+        f"The mask {item.mask.name} has 9 x 9 pixels and its picture 128 x 128: save the mask in the picture's size."
+    ]
+    assert not has_truth(page)
 
 
 def test_a_region_of_interest_is_drawn_kept_and_cleared(opened, window, qtbot, category):

@@ -26,6 +26,8 @@ COLOUR_MAPS = ("inferno", "turbo", "jet", "magma", "viridis", "grey")
 MODES = ("heat map", "mask")
 ABNORMAL, NORMAL = "#dc2626", "#16a34a"
 """The outline, the mask and the word of a verdict."""
+TRUTH = "#22d3ee"
+"""The outline of a mask that comes with the data: far from a verdict's colours, and from what a heat map glows in."""
 
 _TABLES = {"inferno": cv2.COLORMAP_INFERNO, "turbo": cv2.COLORMAP_TURBO, "jet": cv2.COLORMAP_JET,
            "magma": cv2.COLORMAP_MAGMA, "viridis": cv2.COLORMAP_VIRIDIS}  # fmt: skip
