@@ -65,6 +65,44 @@ def pretrained_network(name: str, weights: str | Path = "") -> tuple[Any, str]:
     )
 
 
+def classifier_network(name: str, weights: Path) -> tuple[Any, int]:
+    """A network that sorts pictures, every one of its tensors from a file.
+
+    Args:
+        name: of a network of torchvision or timm.
+        weights: its state dict (.pth, .pt with weights only, .safetensors), for any number of classes.
+
+    Returns:
+        The module in evaluation mode, and how many classes it knows.
+
+    Raises:
+        SightlineError: no such network; the file is damaged, would run code, or belongs to another network.
+    """
+    bare = _bare(name)
+    tensors = read_tensors(weights)
+    own = bare.state_dict()
+    # the last bias of a classifier is as long as there are classes
+    last = next((key for key in reversed(own) if own[key].ndim == 1 and key in tensors), None)
+    classes = int(tensors[last].shape[0]) if last is not None and tensors[last].ndim == 1 else 0
+    if last is not None and own[last].shape != tensors[last].shape and classes > 0:
+        bare = _bare(name, classes)
+        own = bare.state_dict()
+    missing = [
+        key
+        for key in own
+        if not key.endswith("num_batches_tracked") and (key not in tensors or tensors[key].shape != own[key].shape)
+    ]
+    if missing:
+        raise SightlineError(
+            f"{weights.name} does not fit {name}: {len(missing):,} of its {len(own):,} tensors are missing or have "
+            "another size; choose the weights of that network."
+        )
+    bare.load_state_dict({key: value for key, value in tensors.items() if key in own}, strict=False)
+    for parameter in bare.parameters():
+        parameter.requires_grad = False
+    return bare.eval(), classes
+
+
 def read_tensors(path: Path) -> dict[str, Any]:
     """The named tensors of a state dict; nothing in the file can run.
 
@@ -106,12 +144,13 @@ def asks_for_code(error: Exception) -> bool:
     return "unsupported operand" not in said and ("weights_only" in said or "unsupported" in said)
 
 
-def _bare(name: str) -> Any:
+def _bare(name: str, classes: int | None = None) -> Any:
     import torchvision
 
+    more = {} if classes is None else {"num_classes": classes}
     # those of detection and segmentation would download their backbone
     if name.lower() in torchvision.models.list_models(module=torchvision.models):
-        return torchvision.models.get_model(name, weights=None)
+        return torchvision.models.get_model(name, weights=None, **more)
     import timm
 
     if not timm.is_model(name):
@@ -119,7 +158,7 @@ def _bare(name: str) -> Any:
             f"There is no network named {name} in torchvision or timm: "
             "use a name such as mobilenet_v2, resnet18 or wide_resnet50_2."
         )
-    return timm.create_model(name, pretrained=False)
+    return timm.create_model(name, pretrained=False, **more)
 
 
 def _fill(network: Any, name: str, path: Path, tensors: dict[str, Any]) -> None:

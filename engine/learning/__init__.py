@@ -1,0 +1,1 @@
+"""Networks that learn: pictures in folders of classes go in, a trained classifier in a folder comes out."""

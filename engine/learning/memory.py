@@ -1,0 +1,44 @@
+"""What is done when memory runs short: the same work in smaller batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from engine.errors import SightlineError
+
+T = TypeVar("T")
+
+_SAID = ("out of memory", "not enough memory", "can't allocate memory", "defaultcpuallocator", "std::bad_alloc")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of torch, numpy or OpenCV says that memory ran short."""
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in _SAID)
+
+
+def too_large() -> SightlineError:
+    """What is said when not even one picture fits."""
+    return SightlineError(
+        "There is too little memory for even one picture at a time: close other programs, or choose a smaller size."
+    )
+
+
+def halving(places: Sequence[int], batch: int, work: Callable[[Sequence[int]], T]) -> Iterator[T]:
+    """Do work on one batch after the other; one for which memory is short is tried again in halves.
+
+    Raises:
+        SightlineError: not even one fits.
+    """
+    at = 0
+    while at < len(places):
+        some = places[at : at + batch]
+        try:
+            result = work(some)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(some) == 1:
+                raise too_large() from None
+            batch = len(some) // 2
+            continue
+        yield result
+        at += len(some)
