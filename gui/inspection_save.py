@@ -7,8 +7,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from engine.inspection.types import Image, Verdict
 from engine.files import write_whole
+from engine.inspection.types import Image, Verdict
 from engine.job import Progress
 from gui.actions import action
 from gui.inspection_parts import InspectShow

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from engine.files import cannot_write, write_whole
 from engine.inspection.draw import picture_with_verdict
 from engine.inspection.types import Image, Verdict
-from engine.files import cannot_write, write_whole
 
 
 def map_stems(paths: Sequence[Path]) -> list[str]:
