@@ -66,6 +66,12 @@ def _inspect(settings: Settings) -> Workspace:
     return InspectionPage(settings, settings.load("window", WindowSettings()).device)
 
 
+def _explain(settings: Settings) -> Workspace:
+    from gui.saliency_page import SaliencyPage
+
+    return SaliencyPage(settings, settings.load("window", WindowSettings()).device)
+
+
 def build(argv: Sequence[str] = ()) -> tuple[QApplication, Window]:
     """The application and its window, not yet shown."""
     existing = QApplication.instance()
@@ -75,13 +81,18 @@ def build(argv: Sequence[str] = ()) -> tuple[QApplication, Window]:
     settings = Settings()
     chosen = settings.load("window", WindowSettings())
     theme.apply(app, theme.wanted(chosen.theme))
-    from gui.inspection_routes import claims
+    from gui import inspection_routes, saliency_routes
     from gui.tracking_page import TrackingPage
 
     inspect = LatePage(
-        "inspect", "Inspect", "inspect", lambda: _inspect(settings), takes=lambda _k: True, claims=claims
-    )
-    window = Window([TrackingPage(settings, chosen.device), inspect], settings)
+        "inspect", "Inspect", "inspect", lambda: _inspect(settings),
+        takes=lambda _kind: True, claims=inspection_routes.claims,
+    )  # fmt: skip
+    explain = LatePage(
+        "explain", "Explain", "explain", lambda: _explain(settings),
+        takes=lambda kind: kind != "drawn", claims=saliency_routes.claims,
+    )  # fmt: skip
+    window = Window([TrackingPage(settings, chosen.device), inspect, explain], settings)
     app.styleHints().colorSchemeChanged.connect(lambda _scheme: window.restyle())
     return app, window
 

@@ -209,3 +209,30 @@ class RateCurves(Curves):
 
         if self._diagonal is not None:
             self._diagonal.setPen(pg.mkPen(theme.current().quiet, width=1, style=Qt.PenStyle.DotLine))
+
+
+class ShareCurves(RateCurves):
+    """Curves of a share of something (a probability) over a share of something else; some dashed, some quiet.
+
+    Args:
+        title: of the plot.
+        across, up: what the axes say.
+    """
+
+    def __init__(self, title: str, across: str, up: str) -> None:
+        super().__init__(title, across, up)
+        self._styles: dict[str, tuple[bool, bool]] = {}
+
+    def draw_as(self, name: str, x: Any, y: Any, number: int, *, dashed: bool = False, quiet: bool = False) -> None:
+        """Set one curve's points, as `draw`; a quiet one is grey and thin."""
+        self._styles[name] = dashed, quiet
+        self.draw(name, x, y, number)
+
+    def _pen(self, name: str) -> Any:
+        import pyqtgraph as pg
+
+        dashed, quiet = self._styles.get(name, (False, False))
+        colour = theme.current().quiet if quiet else theme.series_text(self._numbers[name])
+        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+        # a few dozen points: a broad pen costs nothing here
+        return pg.mkPen(colour, width=1 if quiet else 1.6, style=style)

@@ -1,12 +1,12 @@
 """What is known of the track that was clicked, beside it."""
 
 from PySide6.QtCore import QRectF, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from engine.tracking.history import TrackRow
 from gui import theme
 
-WIDTH = 196
+WIDTH = 248
 
 
 class TrackCard(QFrame):
@@ -15,11 +15,15 @@ class TrackCard(QFrame):
     Signals:
         focus(bool): keep the track in the middle, or let go.
         inspect(): look at the track on the page Inspect.
+        explain(): which pixels of it a network goes by, on the page Explain.
+        explain_detection(): which pixels the detector found it by.
         closed(): the card was dismissed.
     """
 
     focus = Signal(bool)
     inspect = Signal()
+    explain = Signal()
+    explain_detection = Signal()
     closed = Signal()
 
     def __init__(self, over: QWidget) -> None:
@@ -57,10 +61,21 @@ class TrackCard(QFrame):
         self.send.setAccessibleName("Send to Inspect")
         self.send.setToolTip("What is abnormal about it, and which past cases are like it (Ctrl+I)")
         self.send.clicked.connect(lambda _c=False: self.inspect.emit())
+        self.why = QPushButton("Explain")
+        self.why.setAccessibleName("Explain")
+        self.why.setToolTip("Why it was found, or what a network sees in it")
+        menu = QMenu(self.why)
+        self.why_found = menu.addAction("Why it was found here")
+        self.why_found.triggered.connect(lambda _c=False: self.explain_detection.emit())
+        self.why_crop = menu.addAction("Send to Explain")
+        self.why_crop.setToolTip("What a network that sorts pictures sees in it")
+        self.why_crop.triggered.connect(lambda _c=False: self.explain.emit())
+        self.why.setMenu(menu)
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
         buttons.addWidget(self.button)
         buttons.addWidget(self.send)
+        buttons.addWidget(self.why)
         buttons.addStretch(1)
         column.addLayout(buttons)
         self.restyle()

@@ -27,6 +27,8 @@ class TrackingChosen(QObject):
         page.card.closed.connect(lambda: self.choose(None))
         page.card.focus.connect(self._focus)
         page.card.inspect.connect(self.send)
+        page.card.explain.connect(lambda: self.send("explain"))
+        page.card.explain_detection.connect(self.explain)
         page.strip_view.table.chosen.connect(self.choose)
 
     def _clicked(self, point: QPointF) -> None:
@@ -61,8 +63,12 @@ class TrackingChosen(QObject):
                 return QRectF(QPointF(left, top), QPointF(right, bottom))
         return None
 
-    def send(self) -> None:
-        """Let the page Inspect look at the track as it is in this frame."""
+    def send(self, key: str = "inspect") -> None:
+        """Let another page look at the track as it is in this frame: its picture is cut out and sent.
+
+        Args:
+            key: of the page, "inspect" or "explain".
+        """
         box, page = self.box(), self.page
         if box is None or page.frame is None or self.number is None:
             return
@@ -71,7 +77,24 @@ class TrackingChosen(QObject):
         left, top = max(0, round(box.left())), max(0, round(box.top()))
         crop = seen.image[top : min(height, round(box.bottom())), left : min(width, round(box.right()))]
         if crop.size:
-            page.sent.emit("inspect", crop.copy(), f"track {self.number}, frame {seen.index}")
+            page.sent.emit(key, crop.copy(), f"track {self.number}, frame {seen.index}")
+
+    def explain(self) -> None:
+        """Let the page Explain show which pixels the detector finds the track by, in this frame."""
+        from gui.saliency_detection import Detected
+
+        box, page = self.box(), self.page
+        row = page.summary.rows.get(self.number) if self.number is not None else None
+        if box is None or row is None or page.frame is None or page.loaded is None:
+            return
+        seen = page.frame.seen
+        weights = str(page.source.weights_for(page.request.text if page.request is not None else ""))
+        detected = Detected(
+            seen.image, (box.left(), box.top(), box.right(), box.bottom()), row.class_number,
+            page.loaded.names.get(row.class_number, str(row.class_number)), row.confidence,
+            weights, page.device, page.knobs.value,
+        )  # fmt: skip
+        page.sent.emit("explain", detected, f"track {self.number}, frame {seen.index}")
 
     def follow(self) -> None:
         """Another frame is shown."""

@@ -1,0 +1,17 @@
+"""What can only be meant for the page Explain; read before the page itself is made, so it imports nothing."""
+
+from pathlib import Path
+
+EXAMPLE = "example:explain"
+
+
+def is_classifier(folder: Path) -> bool:
+    """Whether this is the folder of a network that was trained here, by what lies in it."""
+    return (folder / "card.json").is_file() and (folder / "weights.safetensors").is_file()
+
+
+def claims(text: str) -> bool:
+    """Whether a text names a trained network or the drawn example."""
+    from engine.media.source import cleaned
+
+    return text == EXAMPLE or is_classifier(Path(cleaned(text)).expanduser())
