@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.commands_base import Parser, Show, add_command, fraction, positive, say, told
+from engine.commands_explain import add_explain, explain
 from engine.commands_inspect import add_inspect, inspect
+from engine.commands_train import add_train, train
 from engine.errors import SightlineError
 from engine.job import Job, Progress, drive
 
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("--entry", type=positive, metavar="N", help="which entry of a playlist, from 1")
     download.add_argument("--out", type=Path, metavar="FOLDER", help="where to put it")
     add_inspect(commands)
+    add_explain(commands)
+    add_train(commands)
     add_command(commands, "doctor", "check what this machine has and lacks")
     return parser
 
@@ -254,6 +258,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Show], Job[None]]] = {
     "track": _track,
     "download": _download,
     "inspect": inspect,
+    "explain": explain,
+    "train": train,
     "doctor": _doctor,
 }
 """The commands by name; any other first word is a source."""

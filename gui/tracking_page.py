@@ -104,8 +104,8 @@ class TrackingPage(Workspace):
             action(self, "Picture at its own size", self.picture.actual_size, "1"),
             action(self, "Focus the chosen track", self.card.button.toggle, "T"),
             action(self, "Send the chosen track to Inspect", self.track.send, "Ctrl+I"),
-            action(self, "Send the chosen track to Explain", lambda: self.track.send("explain"), "Ctrl+E"),
-            action(self, "Why the chosen track was found", self.track.explain, "Ctrl+Shift+E"),
+            action(self, "Send the chosen track to Explain", lambda: self.track.send("explain"), "Ctrl+Shift+I"),
+            action(self, "Why the chosen track was found", self.track.explain, "W"),
             *self.export.actions,
             *self.source.actions,
         ]

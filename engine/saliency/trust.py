@@ -187,8 +187,10 @@ def put_in_and_out(classifier: Classifier, x: Any, blurred: Any, values: Map, in
     shrinking = Shrinking()
     rows = []
     for putting_in in (True, False):
-        for start in range(0, len(counts), shrinking.size):
-            some = counts[start : start + shrinking.size]
+        at = 0
+        while at < len(counts):
+            some = counts[at : at + shrinking.size]
+            at += len(some)
 
             def look(part: Any, putting_in: bool = putting_in) -> Any:
                 upto = torch.from_numpy(part).to(x.device).view(-1, 1, 1, 1)

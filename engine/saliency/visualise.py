@@ -17,6 +17,8 @@ STEPS = 192
 _RATE = 0.05
 _CONTRAST = 0.04
 """Deviation of the frequencies that are begun with: almost grey."""
+_STRONGEST = 1.2
+"""The largest deviation before the sigmoid: without it every pixel ends black, white or a pure colour."""
 _SHIFT, _TURN, _SCALE = 1 / 14, 10.0, 0.1
 """The most a step shifts (a share of the side), turns (degrees) and scales (a share) the picture."""
 
@@ -136,7 +138,8 @@ class _Canvas:
 
         spectrum = torch.view_as_complex((self.frequencies * self._scale).contiguous())
         plane = torch.fft.irfft2(spectrum, (self._size, self._size), norm="ortho")
-        return torch.einsum("dc,ncij->ndij", self._colours, plane).sigmoid()
+        coloured = torch.einsum("dc,ncij->ndij", self._colours, plane)
+        return (coloured * (_STRONGEST / coloured.std()).clamp(max=1)).sigmoid()
 
     def normalised(self, picture: Any) -> Any:
         """A picture as the network takes it in."""
