@@ -1,0 +1,1 @@
+"""Optimize: rules written from scratch, racing on anything that has a value, a gradient and a start."""
