@@ -60,6 +60,7 @@ class SaliencyForm(QObject):
         self.none.setObjectName("quiet")
         self.none.setWordWrap(True)
         classes.add(self.none)
+        self.classes.hide()
         column.addWidget(classes)
         methods = Group("Methods")
         self.methods = Chips("Method", (), (), first=_FIRST)
@@ -128,7 +129,7 @@ class SaliencyForm(QObject):
             groups[info.group] = groups.get(info.group, False) or one.name in read
         for title, on in groups.items():
             self.knobs.group(title).setVisible(on)
-        self.complete.setVisible("integrated_gradients" in self._wanted)
+        self.complete.setVisible("integrated_gradients" in self._wanted and bool(self.complete.text()))
         for widget in (self.layer, self.layer_label):
             widget.setEnabled("layer" in read)
 

@@ -64,7 +64,9 @@ class NetworkChoice(QObject):
 
     def _show(self) -> None:
         value = f"{self.network}\0{self.weights}" if self.weights else self.network
-        self.box.setCurrentIndex(self.box.findData(value))
+        # a card whose weights are not here is offered, not shown as if it were open
+        here = bool(self.weights) or self._here(self.network)
+        self.box.setCurrentIndex(self.box.findData(value) if here else -1)
 
     def choose(self, network: str, weights: str = "") -> None:
         """Take this network; emits `changed`."""

@@ -215,7 +215,7 @@ class SaliencyStrip:
     """
 
     def __init__(self, strip: QHBoxLayout, thumbnails: Thumbnails) -> None:
-        self.curves = ShareCurves("Can it be trusted: put in (—), taken out (- -), best first", "pixels", "")
+        self.curves = ShareCurves("Probability: put in (—), taken out (- -), best first", "share of the pixels", "")
         self.curves.setMinimumWidth(200)
         self.measure = QPushButton("Measure")
         self.measure.setAccessibleName("Measure how far the maps can be trusted")
@@ -234,8 +234,9 @@ class SaliencyStrip:
         column.addWidget(self.hint)
         column.addWidget(self.measure, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
+        self.similar = ShareCurves("Similarity with the first map", "weights randomised, from the top down", "")
         self._left.addWidget(empty)
-        self._left.addWidget(self.curves)
+        self._left.addWidget(self._plots())
         self.table, self.lesson, self.layers = TrustTable(), LessonPanel(), LayersPanel()
         self.pictures = ThumbnailList("Pictures", thumbnails, QSize(72, 54))
         self._panels = QStackedWidget()
@@ -260,6 +261,38 @@ class SaliencyStrip:
             inside.addWidget(widget)
             strip.addWidget(cell, stretch)
         self.show_panel("Lesson")
+
+    def _plots(self) -> QWidget:
+        """Both plots, and small tabs to choose between them."""
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        row = QHBoxLayout()
+        row.setContentsMargins(12, 6, 12, 0)
+        row.setSpacing(4)
+        plots = QStackedWidget()
+        self.plot_tabs: dict[str, QPushButton] = {}
+        tips = (
+            "The class's probability while the pixels are put in and taken out, best first",
+            "How alike the map stays while the network's weights are randomised: it must change",
+        )
+        for title, plot, tip in zip(("Pixels", "Weights"), (self.curves, self.similar), tips, strict=True):
+            tab = QPushButton(title)
+            tab.setProperty("chip", True)
+            tab.setCheckable(True)
+            tab.setAutoExclusive(True)
+            tab.setChecked(not self.plot_tabs)
+            tab.setToolTip(tip)
+            tab.setAccessibleName(f"Plot: {title}")
+            tab.clicked.connect(lambda _c=False, plot=plot: plots.setCurrentWidget(plot))
+            row.addWidget(tab)
+            self.plot_tabs[title] = tab
+            plots.addWidget(plot)
+        row.addStretch(1)
+        column.addLayout(row)
+        column.addWidget(plots, 1)
+        return whole
 
     def _add(self, title: str, panel: QWidget) -> QPushButton:
         tab = QPushButton(title)
@@ -291,6 +324,7 @@ class SaliencyStrip:
         """Nothing is measured any more."""
         self._left.setCurrentIndex(0)
         self.curves.clear()
+        self.similar.clear()
         self.table.show_rows([])
 
     def show_curve(self, name: str, number: int, insertion: Any, deletion: Any) -> None:
@@ -302,9 +336,15 @@ class SaliencyStrip:
                 x = np.linspace(0, 1, len(y))
                 self.curves.draw_as(f"{name} {kind}", x, y, max(0, number), dashed=dashed, quiet=number < 0)
 
+    def show_similarity(self, name: str, number: int, similarity: Any) -> None:
+        """How alike one map stayed: (stages,) rank correlations, after 1 with all weights as they were."""
+        y = np.clip(np.concatenate([[1.0], np.asarray(similarity, np.float64)]), 0, 1)
+        self.similar.draw_as(name, np.linspace(0, 1, len(y)), y, number)
+
     def restyle(self) -> None:
         """Take on the colours of the theme."""
         self.curves.restyle()
+        self.similar.restyle()
         self.table.restyle()
         self.lesson.restyle()
         for swatch in self.layers.swatches.values():

@@ -215,6 +215,8 @@ class SaliencyTrust(QObject):
                 return
             self.measured[place] = trust
             strip.show_curve(self._name(place), place, trust.curves.insertion, trust.curves.deletion)
+            if trust.sanity is not None:
+                strip.show_similarity(self._name(place), place, trust.sanity.similarity)
             self.page.refresh_lines()
         self._show_rows()
         self.settle()

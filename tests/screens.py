@@ -112,9 +112,11 @@ class Screens:
     def all_states(self) -> Iterator[State]:
         """Those of every page."""
         from screens_inspection import states as inspection_states
+        from screens_saliency import states as saliency_states
 
         yield from self.states()
         yield from inspection_states(self)
+        yield from saliency_states(self)
 
     def _notices(self) -> Iterator[str]:
         say = self.window.notices.say
@@ -146,9 +148,12 @@ class Screens:
     def shoot(self, folder: Path, only: str) -> None:
         """Save each state in both themes and sizes."""
         from screens_inspection import states as inspection_states
+        from screens_saliency import states as saliency_states
 
         # the pages do not depend on each other's states
-        every = inspection_states(self) if only.startswith("inspect") else self.all_states()
+        alone = {"inspect": inspection_states, "explain": saliency_states}
+        found = next((states for word, states in alone.items() if only.startswith(word)), None)
+        every = found(self) if found is not None else self.all_states()
         for state in every:
             # what pops up is opened anew in each size, what is scrolled to looked for again
             name, pop_up = state if isinstance(state, tuple) else (state, lambda: None)

@@ -211,6 +211,9 @@ def test_trust_is_measured_and_shown(shown, qtbot):
     assert all(0 <= row.insertion <= 1 and 0 <= row.deletion <= 1 for row in rows)
     assert {row.sanity for row in rows[:2]} <= {"passes", "fails"}
     assert "insertion" in shown.cells.shown[0].words[1]
+    press(strip.plot_tabs["Weights"])
+    assert strip.similar.isVisible()
+    assert not strip.curves.isVisible()
     # another map: what was measured is gone
     shown.controls.choose_methods(("saliency",))
     assert strip.table.rows == []
