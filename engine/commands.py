@@ -17,6 +17,7 @@ from typing import Any
 from engine.commands_base import Parser, Show, add_command, fraction, positive, say, told
 from engine.commands_explain import add_explain, explain
 from engine.commands_inspect import add_inspect, inspect
+from engine.commands_race import add_race, race
 from engine.commands_train import add_train, train
 from engine.errors import SightlineError
 from engine.job import Job, Progress, drive
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add_inspect(commands)
     add_explain(commands)
     add_train(commands)
+    add_race(commands)
     add_command(commands, "doctor", "check what this machine has and lacks")
     return parser
 
@@ -260,6 +262,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Show], Job[None]]] = {
     "inspect": inspect,
     "explain": explain,
     "train": train,
+    "race": race,
     "doctor": _doctor,
 }
 """The commands by name; any other first word is a source."""

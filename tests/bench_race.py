@@ -15,8 +15,7 @@ from engine import runtime
 runtime.prepare()
 
 import numpy as np
-import torch
-from problems_drawn import Logistic
+from problems_drawn import Logistic, torch
 
 from engine.job import drive
 from engine.optimizers.contenders import parse_contenders

@@ -73,7 +73,8 @@ def nesterov_step(theta: Tensor, gradient: Tensor, state: State, rate: float, kn
     Nesterov 1983 (Doklady AN SSSR 269); Sutskever et al. 2013 (ICML).
     """
     state["b"].mul_(knobs.beta).add_(gradient)
-    theta.add_(gradient.add(state["b"], alpha=knobs.beta), alpha=-rate)
+    # two steps rather than one of the sum: no third vector is made
+    theta.add_(gradient, alpha=-rate).add_(state["b"], alpha=-rate * knobs.beta)
 
 
 def lookahead_init(theta: Tensor) -> State:
