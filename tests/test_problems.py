@@ -9,7 +9,14 @@ import pytest
 from engine.commands import main
 from engine.errors import SightlineError
 from engine.learning import metrics
-from engine.learning.linear_models import LinearRegression, LogisticRegression, Penalty, parse_penalty
+from engine.learning.linear_models import (
+    LinearRegression,
+    LinearSVM,
+    LogisticRegression,
+    Penalty,
+    RobustRegression,
+    parse_penalty,
+)
 from engine.learning.problems import KINDS, build_problem, drawn
 from engine.learning.surfaces import SURFACES
 from engine.learning.tables import HASHED, prepare, read_table
@@ -39,9 +46,9 @@ def test_the_gradient_of_a_surface_is_that_of_its_value(name):
 
 
 @pytest.mark.parametrize("kind", ["l1", "l2", "elastic", "none"])
-@pytest.mark.parametrize("make", [LinearRegression, LogisticRegression])
+@pytest.mark.parametrize("make", [LinearRegression, LogisticRegression, LinearSVM, RobustRegression])
 def test_the_gradient_of_a_regression_is_that_of_its_value(make, kind):
-    table = drawn(make is LogisticRegression, 1)
+    table = drawn(make in (LogisticRegression, LinearSVM), 1)
     problem = make(table.x, table.y, Penalty(kind, 0.1), (table.test_x, table.test_y))
     theta = problem.start(3, 0)
     rows = torch.randint(0, problem.rows, (3, 16), generator=torch.Generator().manual_seed(0))
@@ -65,6 +72,35 @@ def test_logistic_losses_of_large_numbers_are_finite():
     value, slope = problem.value_and_gradient(torch.tensor([[10.0, 0.0]]).double(), None)
     assert torch.isfinite(value).all()
     assert torch.isfinite(slope).all()
+
+
+def test_the_svm_begins_at_one_and_finds_what_scikit_learn_finds():
+    table = drawn(True, 3)
+    problem = LinearSVM(table.x, table.y, Penalty("l2", 0.01))
+    assert float(problem.value(torch.zeros(1, problem.parameters).double(), None)[0]) == 1
+    from sklearn.svm import SVC
+
+    # its C times the sum of the losses is ours over the strength of the penalty
+    other = SVC(kernel="linear", C=1 / (0.01 * problem.rows), tol=1e-6)
+    other.fit(table.x[:, :-1], table.y)
+    theirs = torch.from_numpy(np.concatenate([other.coef_[0], other.intercept_]))[None]
+    theta = problem.start(1, 0)
+    for step in range(3000):
+        theta = theta - 1 / (0.01 * (step + 100)) * problem.gradient(theta, None)
+    assert float(problem.value(theta, None)[0]) <= float(problem.value(theirs, None)[0]) + 1e-3
+
+
+def test_gamma_of_two_is_twice_least_squares():
+    table = drawn(False, 4)
+    robust, least = (
+        RobustRegression(table.x, table.y, Penalty(), gamma=2),
+        LinearRegression(table.x, table.y, Penalty()),
+    )
+    theta = robust.start(2, 0)
+    assert torch.allclose(robust.value(theta, None), 2 * least.value(theta, None))
+    assert robust.noise > 0
+    with pytest.raises(SightlineError, match="Gamma"):
+        RobustRegression(table.x, table.y, Penalty(), gamma=0.5)
 
 
 def test_metrics_are_those_of_scikit_learn():

@@ -171,3 +171,49 @@ class LogisticRegression(LinearModel):
 
     def _slopes(self, z: Any, y: Any) -> Any:
         return z.sigmoid() - y
+
+
+class LinearSVM(LinearModel):
+    """The hinge loss, the mean of max(0, 1 - s z) with s = 2 y - 1 (Cortes and Vapnik 1995); it is 1 at the origin."""
+
+    title = "Linear SVM"
+
+    def _losses(self, z: Any, y: Any) -> Any:
+        return (1 - (2 * y - 1) * z).clamp(min=0)
+
+    def _slopes(self, z: Any, y: Any) -> Any:
+        side = 2 * y - 1
+        return -side * (side * z < 1)
+
+
+class RobustRegression(LinearModel):
+    """The mean of |z - y|^gamma, under normal noise on every number of the gradient.
+
+    Args:
+        gamma: 1 and more; 2 is least squares, nearer to 1 an outlier counts less.
+        noise: standard deviation of the noise.
+    """
+
+    title = "Robust regression"
+
+    def __init__(
+        self,
+        x: Floats,
+        y: Floats,
+        penalty: Penalty,
+        test: tuple[Floats, Floats] | None = None,
+        *,
+        gamma: float = 1.5,
+        noise: float = 0.1,
+    ) -> None:
+        super().__init__(x, y, penalty, test)
+        if not 1 <= gamma <= 10:
+            raise SightlineError(f"Gamma is a number from 1 to 10 and not {gamma:g}: 2 is least squares.")
+        self.gamma, self.noise = gamma, noise
+
+    def _losses(self, z: Any, y: Any) -> Any:
+        return (z - y).abs() ** self.gamma
+
+    def _slopes(self, z: Any, y: Any) -> Any:
+        off = z - y
+        return self.gamma * off.sign() * off.abs() ** (self.gamma - 1)

@@ -9,7 +9,14 @@ import numpy as np
 
 from engine.errors import SightlineError
 from engine.learning import metrics
-from engine.learning.linear_models import LinearModel, LinearRegression, LogisticRegression, Penalty
+from engine.learning.linear_models import (
+    LinearModel,
+    LinearRegression,
+    LinearSVM,
+    LogisticRegression,
+    Penalty,
+    RobustRegression,
+)
 from engine.learning.surfaces import SURFACES
 from engine.learning.tables import Table, prepare, read_table
 from engine.optimizers.problem import Problem
@@ -24,20 +31,27 @@ class ProblemKind:
     Attributes:
         key: how the command line calls it.
         title: how people call it.
-        data: whether it learns from a table.
+        model: what learns from a table; None for a surface.
         classify: whether its label has two classes.
     """
 
     key: str
     title: str
-    data: bool = False
+    model: type[LinearModel] | None = None
     classify: bool = False
+
+    @property
+    def data(self) -> bool:
+        """Whether it learns from a table."""
+        return self.model is not None
 
 
 KINDS: dict[str, ProblemKind] = {
     **{key: ProblemKind(key, key.capitalize()) for key in SURFACES},
-    "linear": ProblemKind("linear", LinearRegression.title, data=True),
-    "logistic": ProblemKind("logistic", LogisticRegression.title, data=True, classify=True),
+    "linear": ProblemKind("linear", LinearRegression.title, LinearRegression),
+    "robust": ProblemKind("robust", RobustRegression.title, RobustRegression),
+    "logistic": ProblemKind("logistic", LogisticRegression.title, LogisticRegression, classify=True),
+    "svm": ProblemKind("svm", LinearSVM.title, LinearSVM, classify=True),
 }
 """By name, simplest first."""
 
@@ -65,7 +79,7 @@ def build_problem(
     kind = KINDS.get(name.strip().lower())
     if kind is None:
         raise SightlineError(f"There is no problem {name}: choose of {', '.join(KINDS)}.")
-    if not kind.data:
+    if kind.model is None:
         if data is not None:
             raise SightlineError(f"{kind.title} is a surface and learns from no data: leave --data out.")
         if penalty is not None and penalty.strength:
@@ -77,8 +91,7 @@ def build_problem(
         raise SightlineError("It is not said which column is to be told: name it with --label.")
     else:
         table = prepare(read_table(data), label, columns, classify=kind.classify, seed=seed)
-    make = LogisticRegression if kind.classify else LinearRegression
-    return make(table.x, table.y, penalty or Penalty(), (table.test_x, table.test_y)), table
+    return kind.model(table.x, table.y, penalty or Penalty(), (table.test_x, table.test_y)), table
 
 
 def drawn(classify: bool, seed: int = 0) -> Table:
@@ -108,7 +121,7 @@ def test_figures(problem: Problem, theta: Any) -> dict[str, float] | None:
     said, truth = answers
     measures = (
         {"roc_auc": metrics.roc_auc, "average_precision": metrics.average_precision, "accuracy": metrics.accuracy}
-        if isinstance(problem, LogisticRegression)
+        if isinstance(problem, LogisticRegression | LinearSVM)
         else {"rmse": metrics.rmse, "r2": metrics.r2}
     )
     return {key: float(np.mean([measure(truth, row) for row in said])) for key, measure in measures.items()}
