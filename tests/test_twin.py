@@ -1,4 +1,4 @@
-"""Every rule beside torch.optim, for every schedule: the same path to the last bits."""
+"""Every rule beside torch.optim, for every schedule: the same path but for rounding."""
 
 import numpy as np
 import pytest

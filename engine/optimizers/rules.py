@@ -2,7 +2,7 @@
 
 In the formulas theta is what is learned, g the gradient of the objective at theta, eta the learning rate of the step,
 t the number of the step from 1; all operations are by component. Where torch has the rule, the operations come in
-torch's order, so that both follow the same path to the last bits. Batch size makes gradient descent (all rows),
+torch's order, so that both follow the same path but for rounding. Batch size makes gradient descent (all rows),
 stochastic gradient descent (one) and mini-batch out of one rule.
 """
 

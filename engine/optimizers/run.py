@@ -17,6 +17,8 @@ from engine.optimizers.record import Full, Trace
 
 _BLOCK, _BLOCK_NUMBERS = 64, 2**18
 """Steps, and numbers of parameters, whose places and gradients are gathered before they are looked at."""
+_BLOCK_S = 0.02
+"""Seconds that they take, about: in between a race can be stopped."""
 _TINY = 2**19
 """Multiplications of a step below which threads cost more than they give."""
 _BEYOND = 1e12
@@ -73,6 +75,8 @@ class Run:
         self._places = None if problem.minimum is None else problem.minimum.theta
         self._block = max(1, min(_BLOCK, _BLOCK_NUMBERS // (replicates * problem.parameters)))
         self._planned: list[tuple[int, Contender]] = []
+        # steps that fit into `_BLOCK_S`, as far as is known
+        self._fit = 1
         self._take(contender)
 
     def _begun(self, contender: Contender) -> tuple[Moment, Tensor]:
@@ -163,7 +167,7 @@ class Run:
         self._moments.take(at)
         room = [self.every - at.step % self.every, self._moments.stride - at.step % self._moments.stride]
         room += [step - at.step for step, _ in self._planned[:1]]
-        count = min(count, self._block, self.steps - at.step, *room)
+        count = min(count, self._block, self._fit, self.steps - at.step, *room)
         first, evaluated, spent = at.step, at.evaluations, at.seconds
         rates = self._rates[first : first + count]
         batches = self.batches(count)
@@ -176,7 +180,9 @@ class Run:
                 taken = np.array([self._seen(rows) for rows in batches], float)
             at.step += count
             at.evaluations += float(taken.sum())
-            at.seconds += time.perf_counter() - began
+            took = time.perf_counter() - began
+            self._fit = max(1, min(4 * self._fit, int(count * _BLOCK_S / max(took, 1e-9))))
+            at.seconds += took
             self._freeze(first, losses, gradients, places)
             norms, distances = torch.linalg.vector_norm(gradients, dim=2), self._distances(places)
         if at.step == self.steps:
