@@ -86,6 +86,8 @@ class EmptyCard(QWidget):
             button.setProperty("primary", number == 0)
             button.clicked.connect(lambda _c=False, do=do: do())
             self.buttons.addWidget(button)
+            # the layout would show it one turn of the event loop later
+            button.show()
         self.restyle()
         self.show()
         self.raise_()
