@@ -490,12 +490,10 @@ def test_similarity_is_that_of_quantus():
     assert rank_correlation(one, np.zeros_like(one)) == 0
 
 
-def test_maps_are_compared_by_their_magnitudes_in_coarse_cells():
+def test_maps_are_compared_by_their_magnitudes():
     values = np.zeros((112, 112), np.float32)
     values[4:8, 8:12] = -2
-    assert seen(values).shape == (28, 28)
-    assert seen(values)[1, 2] == 2
-    assert np.count_nonzero(seen(values)) == 1
+    assert np.array_equal(seen(values), np.abs(values))
 
 
 # all of it
@@ -639,12 +637,18 @@ def test_on_average_integrated_gradients_and_grad_cam_beat_chance(mobilenet, ass
         assert rows[key].deletion < rows[CHANCE].deletion
 
 
-@pytest.mark.parametrize(
-    ("name", "box"), [("tabby", (45, 118, 155, 106)), ("bull mastiff", (75, 10, 90, 140))]
-)  # fmt: skip
-def test_the_cat_is_on_the_cat_and_the_dog_on_the_dog(mobilenet, assets, name, box):
+CAT = (45, 147, 32, 25), (142, 118, 34, 50), (62, 148, 138, 76)
+"""The tail, the head, the body: the box around all of them has much of the floor in it, and a paw of the dog."""
+DOG = ((75, 10, 90, 140),)
+
+
+@pytest.mark.parametrize(("name", "boxes"), [("tabby", CAT), ("tiger cat", CAT), ("bull mastiff", DOG), ("boxer", DOG)])
+@pytest.mark.parametrize("key", ["grad_cam", "integrated_gradients"])
+def test_the_cat_is_on_the_cat_and_the_dog_on_the_dog(mobilenet, assets, key, name, boxes):
     from engine.media.pictures import read_picture
 
     image = read_picture(assets / "images" / "both.png")
-    found = drive(explain(image, mobilenet, "grad_cam", name))
-    assert hits(found, box)
+    # with a black baseline the cat's peak lies on the sunlit floor, which is farthest from black
+    knobs = ExplainKnobs(double=False, baseline="blur")
+    found = drive(explain(image, mobilenet, key, name, knobs))
+    assert any(hits(found, box) for box in boxes), peak(found)
