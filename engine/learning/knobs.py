@@ -37,9 +37,6 @@ class TrainKnobs:
         augment: show flipped, cut, turned and recoloured pictures.
         smoothing: label smoothing, 0..1.
         dropout: share of the features that the head does without in each step, 0..1.
-        average: share of the old average that each step keeps, 0..1: the average of the weights is judged and kept in
-            place of the last ones; 0 keeps the last.
-        frozen_norms: leave the running statistics of a pretrained network's batch normalisation as they came.
         split: share of the training pictures that is learned from; the others validate.
         seed: of everything random, 0 or more.
         paused: wait.
@@ -76,8 +73,6 @@ class TrainKnobs:
                          help="Show flipped, cut, turned and recoloured pictures.")  # fmt: skip
     smoothing: float = knob(0.0, "Label smoothing", group="Pictures", low=0.0, high=0.5, step=0.01, unit="%")
     dropout: float = knob(0.2, "Dropout", group="Pictures", low=0.0, high=0.9, step=0.01, unit="%")
-    average: float = 0.0
-    frozen_norms: bool = True
     split: float = knob(0.8, "Training share", group="Pictures", low=0.5, high=0.95, step=0.01, unit="%",
                         help="The other training pictures validate.")  # fmt: skip
     seed: int = knob(0, "Seed", group="Pictures", low=0, high=9999, step=1)
@@ -124,7 +119,7 @@ def check(knobs: TrainKnobs) -> None:
             raise SightlineError(f"There is no {what} {value} to train with: choose of {', '.join(known)}.")
     for name, least, below in (
         ("rate", 0.0, 1e6), ("body_rate", 0.0, 1e6), ("decay", 0.0, 1e6), ("beta", 0.0, 1.0), ("smoothing", 0.0, 1.0),
-        ("dropout", 0.0, 1.0), ("average", 0.0, 1.0), ("split", 0.0, 1.0),
+        ("dropout", 0.0, 1.0), ("split", 0.0, 1.0),
     ):  # fmt: skip
         value = getattr(knobs, name)
         # a learning rate of 0 would never learn; written so that NaN fails too
@@ -141,6 +136,6 @@ def check(knobs: TrainKnobs) -> None:
 
 _SAID = {
     "rate": "A learning rate", "body_rate": "A share of the rate", "decay": "A weight decay", "beta": "A beta",
-    "smoothing": "A label smoothing", "dropout": "A dropout", "average": "An average", "split": "A split",
+    "smoothing": "A label smoothing", "dropout": "A dropout", "split": "A split",
     "batch": "The batch", "epochs": "The epochs",
 }  # fmt: skip

@@ -1,7 +1,6 @@
 """The loop of a training: steps, epochs, what is kept, when it ends."""
 
 import contextlib
-import copy
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -118,13 +117,12 @@ class Trainer:
             self.first.rule, groups_of(self.module, last, self.first.body_rate if self.first.pretrained else 1.0),
             self.first.beta,
         )  # fmt: skip
-        average = _Average(self.module, self.first.average)
         span = self.epochs - done
         begun, waited = time.monotonic(), 0
         for number in range(done, self.epochs):
             started = time.monotonic()
-            yield from self._epoch(number, done, span, steps, average, begun)
-            shown = average.module
+            yield from self._epoch(number, done, span, steps, begun)
+            shown = self.module
             learned = yield from judging(shown.eval(), self.pictures, self.preprocessing, self._sample)
             checked = yield from judging(shown, self.val, self.preprocessing)
             made = self.note(number + 1, learned, checked, time.monotonic() - started, "all")
@@ -144,7 +142,7 @@ class Trainer:
             raise SightlineError(f"{_DIVERGED}: choose a smaller learning rate.")
         yield Notice(f"{_DIVERGED}; the best epoch before, {self.kept}, is kept.")
 
-    def _epoch(self, number: int, first: int, span: int, steps: Any, average: "_Average", begun: float) -> Job[None]:
+    def _epoch(self, number: int, first: int, span: int, steps: Any, begun: float) -> Job[None]:
         """One pass through the pictures; a batch for which memory is short is halved."""
         order = np.random.default_rng([self.first.seed, 3, number]).permutation(len(self.pictures)).tolist()
         at = 0
@@ -165,7 +163,6 @@ class Trainer:
                 self._batch = len(some) // 2
                 yield Notice(f"Memory is short: it goes on with {self._batch} pictures in a step.")
                 continue
-            average.follow(self.module)
             at += len(some)
             now = number + at / len(order)
             left = (time.monotonic() - begun) / (now - first) * (self.epochs - now)
@@ -198,33 +195,8 @@ class Trainer:
     def _mode(self, knobs: TrainKnobs) -> None:
         self.module.train()
         networks.set_dropout(self.module, self.first.network, knobs.dropout)
-        if self.first.pretrained and self.first.frozen_norms:
+        if self.first.pretrained:
+            # statistics of a few pictures are worse than those that came; in weights whose statistics were folded into
+            # the convolutions, normalising anew would undo what was learned
             for layer in networks.norms(self.module):
                 layer.eval()
-
-
-class _Average:
-    """The moving average of a network's weights (Polyak and Juditsky 1992), or the network itself.
-
-    Attributes:
-        module: what is judged and kept.
-    """
-
-    def __init__(self, module: Any, share: float) -> None:
-        self._share, self._count = share, 0
-        self.module = copy.deepcopy(module) if share else module
-
-    def follow(self, module: Any) -> None:
-        """Take a step's weights in; the first ones count more, so that the random start is forgotten."""
-        import torch
-
-        if not self._share:
-            return
-        self._count += 1
-        part = 1 - min(self._share, self._count / (10 + self._count))
-        with torch.no_grad():
-            for own, other in zip(self.module.state_dict().values(), module.state_dict().values(), strict=True):
-                if own.is_floating_point():
-                    own.lerp_(other, part)
-                else:
-                    own.copy_(other)
