@@ -1,7 +1,11 @@
-"""Writes a file so that what was there is replaced only when the new one is whole."""
+"""Writes files and folders so that what was there is replaced only when the new one is whole."""
 
+import contextlib
 import errno
+import glob
+import hashlib
 import os
+import shutil
 from pathlib import Path
 
 from engine.errors import SightlineError
@@ -33,3 +37,48 @@ def cannot_write(path: Path, error: OSError) -> SightlineError:
         return SightlineError(f"There is no space left for {path}: free some, or choose another folder.")
     reason = (error.strerror or "the system refused").lower()
     return SightlineError(f"{path} cannot be written ({reason}): choose another folder.")
+
+
+def swap_folder(part: Path, target: Path) -> None:
+    """Put a whole new folder in the place of an old one; the old one is gone only when the new one is there.
+
+    Raises:
+        OSError: it cannot be done; the old one stays.
+    """
+    if not target.exists():
+        part.rename(target)
+        return
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    target.rename(old)
+    try:
+        part.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def bring_back(folder: Path) -> None:
+    """Undo a swap that was killed between its two renames."""
+    if not folder.exists() and folder.parent.is_dir():
+        for old in folder.parent.glob(f".{glob.escape(folder.name)}.*.old"):
+            with contextlib.suppress(OSError):
+                old.rename(folder)
+                return
+
+
+def bring_all_back(folder: Path) -> None:
+    """The same for every folder in this one."""
+    for old in list(folder.glob(".*.old")):
+        bring_back(folder / old.name[1:].rsplit(".", 2)[0])
+
+
+def sha256_of(path: Path) -> str:
+    """A file's sha256, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

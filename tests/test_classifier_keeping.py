@@ -75,7 +75,7 @@ def reweigh(folder, alter):
     tensors = load_file(path)
     alter(tensors)
     save_file(tensors, path)
-    change(folder, sha256=keeping._hash(path))
+    change(folder, sha256=keeping.sha256_of(path))
 
 
 def test_an_opened_classifier_answers_as_it_did(model, kept):

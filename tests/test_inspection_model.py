@@ -540,7 +540,7 @@ class Died(BaseException):
     """Not an `Exception`: as if the process were gone."""
 
 
-@pytest.mark.parametrize("where", ["_hash", "_write_json", "_copy_picture", "_swap"])
+@pytest.mark.parametrize("where", ["sha256_of", "_write_json", "_copy_picture", "swap_folder"])
 def test_killed_while_it_is_kept(made, kept, monkeypatch, where):
     def die(*_args):
         raise Died

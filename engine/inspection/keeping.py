@@ -5,10 +5,7 @@ MODEL/model.safetensors its numbers, the truncated backbone's too
 MODEL/pictures/*.jpg    small copies of the training pictures that patches of the memory bank were cut from
 """
 
-import contextlib
 import errno
-import glob
-import hashlib
 import json
 import math
 import os
@@ -23,6 +20,7 @@ import cv2
 
 from engine import runtime
 from engine.errors import SightlineError
+from engine.files import bring_all_back, bring_back, sha256_of, swap_folder
 from engine.inspection.knobs import FitKnobs
 from engine.inspection.model import FittedModel, ModelCard, method_settings
 from engine.inspection.patchcore import PatchCore, load_patchcore
@@ -59,7 +57,7 @@ def save_model(model: FittedModel, folder: Path | None = None) -> Job[ModelCard]
         part.mkdir()
         try:
             yield from _write(model, part)
-            _swap(part, target)
+            swap_folder(part, target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
@@ -93,7 +91,7 @@ def _write(model: FittedModel, part: Path) -> Job[None]:
     whole = {
         "format": FORMAT,
         "sightline": _MARK,
-        "sha256": _hash(part / _TENSORS),
+        "sha256": sha256_of(part / _TENSORS),
         "card": card,
         "knobs": method_settings(model.card.knobs),
         "scorer": model.scorer.settings(),
@@ -127,31 +125,6 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _swap(part: Path, target: Path) -> None:
-    """Put a whole new folder in the place of an old one; the old one is gone only when the new one is there."""
-    if not target.exists():
-        part.rename(target)
-        return
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    target.rename(old)
-    try:
-        part.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _bring_back(folder: Path) -> None:
-    """Undo a replacement that was killed between its two renames."""
-    if not folder.exists() and folder.parent.is_dir():
-        for old in folder.parent.glob(f".{glob.escape(folder.name)}.*.old"):
-            with contextlib.suppress(OSError):
-                old.rename(folder)
-                return
-
-
 def open_model(folder: Path | str, device: str = "auto") -> Job[FittedModel]:
     """Open a kept model: yields `Progress`, returns it.
 
@@ -177,7 +150,7 @@ def open_model(folder: Path | str, device: str = "auto") -> Job[FittedModel]:
     sources = [str(path) for path in sources]
     yield Progress(f"Opening {card.name}")
     tensors_file = folder / _TENSORS
-    if not tensors_file.is_file() or _hash(tensors_file) != whole.get("sha256"):
+    if not tensors_file.is_file() or sha256_of(tensors_file) != whole.get("sha256"):
         raise SightlineError(f"{folder} is damaged: {_TENSORS} is not the file that was kept; fit the model again.")
     tensors = read_tensors(tensors_file)
     device = pick_device(device)
@@ -219,8 +192,7 @@ def models(folder: Path | None = None) -> list[ModelCard]:
     """The kept models in a folder, newest first; those that cannot be read are passed over."""
     found = []
     folder = folder or runtime.models_folder()
-    for old in list(folder.glob(".*.old")) if folder.is_dir() else ():
-        _bring_back(folder / old.name[1:].rsplit(".", 2)[0])
+    bring_all_back(folder)
     for one in folder.iterdir() if folder.is_dir() else ():
         if not one.name.startswith(".") and is_model(one):
             try:
@@ -287,7 +259,7 @@ def delete_model(folder: Path) -> None:
 
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / _CARD
-    _bring_back(folder)
+    bring_back(folder)
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -361,11 +333,6 @@ def _free(folder: Path, name: str) -> Path:
         if not path.exists():
             return path
     raise SightlineError(f"There are too many models named {name}: delete some.")
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _disk_sentence(folder: Path, error: OSError) -> str:

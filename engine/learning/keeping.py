@@ -6,8 +6,6 @@ CLASSIFIER/weights.safetensors  its numbers
 
 import contextlib
 import errno
-import glob
-import hashlib
 import json
 import math
 import os
@@ -20,7 +18,7 @@ from typing import Any
 
 from engine import runtime
 from engine.errors import SightlineError
-from engine.files import cannot_write, write_whole
+from engine.files import bring_all_back, bring_back, cannot_write, sha256_of, swap_folder, write_whole
 from engine.job import Job, Progress
 from engine.learning import networks
 from engine.learning.classifier import ClassifierCard, Epoch, TrainedClassifier
@@ -58,7 +56,7 @@ def save_classifier(model: TrainedClassifier, folder: Path | None = None) -> Job
         part.mkdir()
         try:
             _write(model, part)
-            _swap(part, target)
+            swap_folder(part, target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
@@ -102,7 +100,7 @@ def open_classifier(folder: Path | str, device: str = "cpu") -> Job[TrainedClass
     module, _ = networks.build(card.network, len(card.names), size=card.preprocessing.size)
     yield Progress(f"Opening {card.name}")
     _fits(folder, card, tensors, module)
-    if _hash(path) != whole.get("sha256"):
+    if sha256_of(path) != whole.get("sha256"):
         raise SightlineError(f"{path} is not the file that was kept: {_AGAIN}.")
     module.load_state_dict(tensors)
     module = module.to(device).eval()
@@ -135,8 +133,7 @@ def list_classifiers(folder: Path | None = None) -> list[ClassifierCard]:
     folder = folder or classifiers_folder()
     if not folder.is_dir():
         return []
-    for old in folder.glob(".*.old"):
-        _bring_back(folder / old.name[1:].rsplit(".", 2)[0])
+    bring_all_back(folder)
     found = []
     for one in folder.iterdir():
         if not one.name.startswith(".") and is_classifier(one):
@@ -194,12 +191,12 @@ def _write(model: TrainedClassifier, part: Path) -> None:
         {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
         for row in map(asdict, model.card.history)
     ]
-    _write_card(part / _CARD, {"format": FORMAT, "sightline": _MARK, "sha256": _hash(part / _WEIGHTS), **card})
+    _write_card(part / _CARD, {"format": FORMAT, "sightline": _MARK, "sha256": sha256_of(part / _WEIGHTS), **card})
 
 
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / _CARD
-    _bring_back(folder)
+    bring_back(folder)
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -283,31 +280,6 @@ def _write_card(path: Path, value: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode())
 
 
-def _swap(part: Path, target: Path) -> None:
-    """Put a whole new folder in the place of an old one; the old one is gone only when the new one is there."""
-    if not target.exists():
-        part.rename(target)
-        return
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    target.rename(old)
-    try:
-        part.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _bring_back(folder: Path) -> None:
-    """Undo a replacement that was killed between its two renames."""
-    if not folder.exists() and folder.parent.is_dir():
-        for old in folder.parent.glob(f".{glob.escape(folder.name)}.*.old"):
-            with contextlib.suppress(OSError):
-                old.rename(folder)
-                return
-
-
 def _free(folder: Path, name: str) -> Path:
     """A folder name made of a classifier's name that is not taken yet."""
     plain = re.sub(r"[^\w-]+", "-", name)[:60].strip("-").lower() or "classifier"
@@ -316,8 +288,3 @@ def _free(folder: Path, name: str) -> Path:
         if not path.exists():
             return path
     raise SightlineError(f"There are too many classifiers named {name}: delete some.")
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
