@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import runtime
+from engine.device import pick_device
 from engine.errors import SightlineError
 from engine.inspection import efficientad_networks as networks
 from engine.inspection.checkpoint import Checkpoints, Learner
@@ -39,7 +40,6 @@ from engine.inspection.efficientad import EfficientAd
 from engine.inspection.knobs import FitKnobs
 from engine.inspection.other_pictures import OtherPictures, cut_of, finding_others
 from engine.inspection.preparation import PictureSet
-from engine.inspection.runtime import pick_device
 from engine.inspection.teacher import MOST, Teacher, find_teacher, read_teacher, short_rate, standing_in
 from engine.job import Job, Notice, Progress, drive
 

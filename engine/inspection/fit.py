@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from engine.device import pick_device
 from engine.errors import SightlineError
 from engine.inspection.anomalib_table import choose, find_model
 from engine.inspection.backbone import title_of
@@ -16,7 +17,6 @@ from engine.inspection.model import FittedModel, ModelCard
 from engine.inspection.patchcore import PatchCore, fit_patchcore
 from engine.inspection.pictures import white_for
 from engine.inspection.preparation import Pictures, Preparation
-from engine.inspection.runtime import pick_device
 from engine.inspection.scorer import Scorer
 from engine.inspection.titles import TITLES, method_title
 from engine.inspection.types import Calibration, Category, Item

@@ -19,13 +19,13 @@ from typing import Any
 import cv2
 
 from engine import runtime
+from engine.device import pick_device
 from engine.errors import SightlineError
 from engine.files import bring_all_back, bring_back, sha256_of, swap_folder
 from engine.inspection.knobs import FitKnobs
 from engine.inspection.model import FittedModel, ModelCard, method_settings
 from engine.inspection.patchcore import PatchCore, load_patchcore
 from engine.inspection.preparation import Preparation
-from engine.inspection.runtime import pick_device
 from engine.inspection.scorer import Scorer
 from engine.inspection.types import Calibration
 from engine.job import Job, Progress

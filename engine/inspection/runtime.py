@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import runtime
-from engine.errors import SightlineError
 
 Array = NDArray[np.float32]
 
@@ -18,22 +17,6 @@ class Network(Protocol):
     title: str
 
     def __call__(self, batch: Array) -> Array: ...
-
-
-def pick_device(device: str) -> str:
-    """ "auto" as "cuda", "mps" or "cpu"; anything else is checked.
-
-    Raises:
-        SightlineError: the device is not here.
-    """
-    import torch
-
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if here[name])
-    if not here.get(device):
-        raise SightlineError(f"There is no device “{device}” on this machine: choose auto or cpu.")
-    return device
 
 
 def hint_of(precision: str) -> str:

@@ -10,8 +10,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.device import pick_device
 from engine.inspection.knobs import FitKnobs
-from engine.inspection.runtime import pick_device
 from engine.inspection.types import Category
 from engine.runtime import data_folder
 

@@ -3,16 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from engine.device import out_of_memory
 from engine.errors import SightlineError
 
 T = TypeVar("T")
-
-_SAID = ("out of memory", "not enough memory", "can't allocate memory", "defaultcpuallocator", "std::bad_alloc")
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of torch, numpy or OpenCV says that memory ran short."""
-    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in _SAID)
 
 
 def too_large() -> SightlineError:

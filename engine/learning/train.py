@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from engine import runtime
-from engine.errors import SightlineError
+from engine.device import pick_device
 from engine.job import Job, Progress
 from engine.knobs import Cell
 from engine.learning import networks
@@ -82,22 +82,6 @@ def train(
     return TrainedClassifier(module, card, None if tested is None else tested.confusion)
 
 
-def pick_device(device: str) -> str:
-    """ "auto" as "cuda", "mps" or "cpu"; anything else is checked.
-
-    Raises:
-        SightlineError: the device is not here.
-    """
-    import torch
-
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if here[name])
-    if not here.get(device):
-        raise SightlineError(f"There is no device “{device}” on this machine: choose auto or cpu.")
-    return device
-
-
 @contextlib.contextmanager
 def _threads() -> Iterator[None]:
     """All cores for torch: Ultralytics, once imported, leaves it with fewer."""
@@ -130,4 +114,4 @@ def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _VERSIONS}
 
 
-__all__ = ["Epoch", "TrainedClassifier", "pick_device", "train"]
+__all__ = ["Epoch", "TrainedClassifier", "train"]

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from engine.device import out_of_memory
 from engine.errors import SightlineError
 from engine.job import Job, Notice, Progress
 from engine.knobs import Cell
 from engine.learning import networks
 from engine.learning.classifier import Epoch, Judged, Step, judging
 from engine.learning.knobs import TrainKnobs
-from engine.learning.memory import out_of_memory, too_large
+from engine.learning.memory import too_large
 from engine.learning.pictures import Prepared
 from engine.learning.stepping import groups_of, optimizer, set_rates
 from engine.weights.preprocessing import Preprocessing

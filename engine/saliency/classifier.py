@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.device import out_of_memory, pick_device
 from engine.errors import SightlineError
 from engine.saliency.layers import find_layers
 from engine.saliency.types import Image, Layer, Map, Prediction, Target
@@ -194,7 +195,7 @@ def wrap(
         # a hook that sees an output which the next module overwrites would see the wrong numbers
         if getattr(part, "inplace", False):
             part.inplace = False
-    where = chosen_device(device)
+    where = pick_device(device)
     own = own.to(where, memory_format=torch.channels_last)
     preprocessing = preprocessing or Preprocessing()
     layers, answer = find_layers(own, preprocessing.size, where, title)
@@ -213,23 +214,6 @@ def wrap(
         )
     words = tuple(names) or tuple(f"class {index}" for index in range(count))
     return Classifier(own, words, preprocessing, title, layers, where, source)
-
-
-def chosen_device(device: str) -> str:
-    """Where a network runs: "auto" is the GPU if there is one.
-
-    Raises:
-        SightlineError: the device is not there.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SightlineError("There is no CUDA GPU that torch can use here: choose cpu or auto.")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise SightlineError("There is no Metal GPU that torch can use here: choose cpu or auto.")
-    return device
 
 
 class Shrinking:
@@ -266,9 +250,3 @@ class Shrinking:
                 continue
             start += self.size
         return results
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether torch (or Python) failed for want of memory."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from engine.device import out_of_memory
 from engine.errors import SightlineError
 from engine.job import Job, Notice, Progress
-from engine.saliency.classifier import BATCH, Shrinking, out_of_memory
+from engine.saliency.classifier import BATCH, Shrinking
 
 R = TypeVar("R")
 
