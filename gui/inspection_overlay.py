@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
 from engine.inspection.types import Map, Verdict
 from gui import theme
+from gui.hover import paint_words
 from gui.inspection_parts import InspectShow
 from gui.inspection_tools import Region, paint_region
 from gui.picture import PictureView, to_overlay
@@ -175,24 +176,8 @@ class Overlays:
         if value is None:
             return
         text = f"{value:.2f} · {int(point.x())}, {int(point.y())}"
-        font = QFont(painter.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
-        metrics = QFontMetricsF(font)
-        at = view.to_view(point.x(), point.y())
-        box = QRectF(at.x() + 14, at.y() + 14, metrics.horizontalAdvance(text) + 12, metrics.height() + 6)
-        if box.right() > view.width():
-            box.moveRight(at.x() - 10)
-        if box.bottom() > view.height():
-            box.moveBottom(at.y() - 10)
-        now = theme.current()
-        ground = QColor(now.panel)
-        ground.setAlphaF(0.92)
-        painter.setPen(QPen(QColor(now.line), 1))
-        painter.setBrush(ground)
-        painter.drawRoundedRect(box, 4, 4)
-        painter.setPen(QColor(now.danger if value >= self.threshold else now.text))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+        colour = theme.current().danger if value >= self.threshold else theme.current().text
+        paint_words(painter, view, view.to_view(point.x(), point.y()), text, colour)
 
     def judged(self) -> Verdict | None:
         """The verdict at the present threshold."""

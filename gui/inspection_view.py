@@ -1,10 +1,11 @@
 """The picture of Inspect: with what is drawn over it, and the plain one beside it; both zoom and pan together."""
 
-from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtCore import QPointF, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
 from engine.inspection.types import Verdict
+from gui.hover import paint_ring
 from gui.inspection_card import VerdictCard
 from gui.inspection_overlay import Overlays
 from gui.inspection_parts import InspectShow, Shown, Views
@@ -136,8 +137,4 @@ class InspectionView(QWidget):
         elif view.underMouse():
             self.overlays.paint_value(painter, view)
         elif self.overlays.hover is not None and self.overlays.judged() is not None:
-            at = view.to_view(*self.overlays.hover)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            for colour, width in ((QColor(0, 0, 0, 150), 3.0), (QColor("#ffffff"), 1.2)):
-                painter.setPen(QPen(colour, width))
-                painter.drawEllipse(at, 5, 5)
+            paint_ring(painter, view.to_view(*self.overlays.hover))

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QLabel, QWidget
 
 from engine.weights.preprocessing import Preprocessing
 from gui import theme
+from gui.hover import paint_ring, paint_words
 from gui.picture import MARGIN, PictureView, Rendered, to_overlay
 
 CAPTION = 40
@@ -142,31 +143,11 @@ class MapCell(QWidget):
             return
         at = view.to_view(*self.hover)
         if not view.underMouse():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            for colour, width in ((QColor(0, 0, 0, 150), 3.0), (QColor("#ffffff"), 1.2)):
-                painter.setPen(QPen(colour, width))
-                painter.drawEllipse(at, 5, 5)
+            paint_ring(painter, at)
         value = self.value_at(*self.hover)
         if value is None:
             return
-        text = f"{value:+.3g}"
-        font = QFont(painter.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
-        metrics = QFontMetricsF(font)
-        box = QRectF(at.x() + 12, at.y() + 12, metrics.horizontalAdvance(text) + 12, metrics.height() + 6)
-        if box.right() > view.width():
-            box.moveRight(at.x() - 8)
-        if box.bottom() > view.height():
-            box.moveBottom(at.y() - 8)
-        now = theme.current()
-        ground = QColor(now.panel)
-        ground.setAlphaF(0.92)
-        painter.setPen(QPen(QColor(now.line), 1))
-        painter.setBrush(ground)
-        painter.drawRoundedRect(box, 4, 4)
-        painter.setPen(QColor(now.text))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+        paint_words(painter, view, at, f"{value:+.3g}", theme.current().text)
 
 
 class Cells(QWidget):

@@ -105,7 +105,7 @@ class SaliencyLive(QObject):
         cell.show_words(f"Grad-CAM · {name}", f"{event.prediction.ms:.0f} ms")
         page.cells.plain.show_words("Picture", "")
         if first:
-            page._views_changed()
+            page.views_changed()
         self.timeline.where.setText(f"frame {event.frame.index + 1:,}")
         page.state.emit(f"Explaining {self.rate():.0f} pictures/s", f"{event.prediction.ms:.0f} ms a picture", True)
 

@@ -122,7 +122,7 @@ class SaliencyPage(SaliencyMaps):
         controls.classes.changed.connect(lambda _targets: self.ask_maps())
         controls.classes.refused.connect(lambda text: self.said.emit(text, "warning"))
         self.cells.chosen.connect(self.bring_front)
-        self.cells.view_changed.connect(self._views_changed)
+        self.cells.view_changed.connect(self.views_changed)
         self.strip_view.layers.chosen.connect(self._layer_chosen)
         self.strip_view.layers.wanted.connect(self.turned.preview_layers)
         self.strip_view.pictures.chosen.connect(self.opener.look)
@@ -360,7 +360,8 @@ class SaliencyPage(SaliencyMaps):
         self.chosen = replace(self.chosen, linked=on)
         self._save()
 
-    def _views_changed(self) -> None:
+    def views_changed(self) -> None:
+        """What the views want of a frame, for the worker that renders."""
         self.views.value = self.cells.views()
 
     def _save(self) -> None:

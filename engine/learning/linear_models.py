@@ -1,5 +1,6 @@
 """Linear and logistic regression as problems of the race: values and gradients by hand, with a penalty."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,13 +83,13 @@ class LinearModel(Problem):
         drawn = [np.random.default_rng([seed, r]).standard_normal(self.parameters) for r in range(replicates)]
         return torch.from_numpy(0.1 * np.stack(drawn))
 
+    @abstractmethod
     def _losses(self, z: Any, y: Any) -> Any:
         """(R, B) losses."""
-        raise AssertionError
 
+    @abstractmethod
     def _slopes(self, z: Any, y: Any) -> Any:
         """(R, B): derivatives of the losses by z."""
-        raise AssertionError
 
     def _added(self, theta: Any) -> Any:
         free = theta * self._free

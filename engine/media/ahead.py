@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from engine.errors import SightlineError
 from engine.job import Job, Notice, Progress
@@ -24,9 +24,14 @@ class Reader(Protocol):
 
     def events(self, start: int) -> Iterator[Frame | Notice]: ...
 
-    def frame(self, index: int) -> Frame: ...
-
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class SeekableReader(Reader, Protocol):
+    """One that can go to a frame; what is live cannot."""
+
+    def frame(self, index: int) -> Frame: ...
 
 
 Make = Callable[[threading.Event], Reader]
@@ -160,7 +165,7 @@ class AheadSource:
         *,
         waits: float = 1.0,
         ahead: Ahead | None = None,
-        own: Reader | None = None,
+        own: SeekableReader | None = None,
     ) -> None:
         self._info, self._make, self._waits = info, make, waits
         self._own = own
@@ -215,7 +220,9 @@ class AheadSource:
         if index < 0:
             raise ValueError(f"frame {index}")
         if self._own is None:
-            self._own = self._make(threading.Event())
+            made = self._make(threading.Event())
+            assert isinstance(made, SeekableReader), "only a live source has a reader that cannot go to a frame"
+            self._own = made
         return self._own.frame(index)
 
     def close(self) -> None:

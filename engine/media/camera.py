@@ -82,9 +82,6 @@ class _CameraReader:
             yield Frame(image, index, now - began, now)
             image, index = None, index + 1
 
-    def frame(self, _index: int) -> Frame:
-        raise NotImplementedError
-
     def close(self) -> None:
         self._capture.release()
 

@@ -80,9 +80,6 @@ class _ScreenReader:
             due = max(due + 1 / SCREEN_FPS, now)
             self._stop.wait(due - now)
 
-    def frame(self, _index: int) -> Frame:
-        raise NotImplementedError
-
     def close(self) -> None:
         screen = getattr(self, "_screen", None)
         if screen is not None:

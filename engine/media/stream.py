@@ -238,9 +238,6 @@ class _LiveReader:
             f"{self._patience.tries} tries: check the network and open it again."
         )
 
-    def frame(self, _index: int) -> Frame:
-        raise NotImplementedError
-
     def close(self) -> None:
         """Release the decoder."""
         if self._capture is not None:
