@@ -39,11 +39,15 @@ class SaliencyOpen(QObject):
         self.fetching, self.training, self.reading = JobSlot(self), JobSlot(self), JobSlot(self)
         for slot in (self.fetching, self.training, self.reading):
             slot.failed.connect(page.failed)
-            slot.failed.connect(lambda _error: page.say_ready())
+            slot.changed.connect(self._busy_changed)
         self.fetching.returned.connect(self._fetched)
         self.training.returned.connect(self._trained)
         self.training.batch.connect(self._steps)
         self.reading.returned.connect(self._read)
+
+    def _busy_changed(self, busy: bool) -> None:
+        if not busy:
+            self.page.say_ready()
 
     # -- the beginning
 

@@ -162,7 +162,13 @@ class SaliencyPage(SaliencyMaps):
         self.trust.stop()
         self.turned.stop()
         self.detection.slot.cancel()
+        # a question that waits would start it again
+        self.explainer.forget()
         self.slot.cancel()
+        for place, cell in enumerate(self.cells.shown):
+            found = self.maps.get(place)
+            if not self.live.watching and not self.turned.mode and (found is None or not found.done):
+                cell.show_words(cell.words[0], "stopped")
         self.say_ready()
 
     def set_device(self, device: str) -> None:

@@ -224,6 +224,8 @@ def test_measuring_can_be_stopped(shown, qtbot):
     assert shown.trust.busy
     shown.trust.measure()
     assert not shown.trust.busy
+    # what was said last does not stay
+    qtbot.waitUntil(lambda: shown.window().job_bar.state.text() == "Ready", timeout=LONG)
     # the explainer answers the next question
     press(shown.controls.classes.rows[1])
     qtbot.waitUntil(lambda: finished(shown), timeout=LONG)
@@ -375,6 +377,25 @@ def test_the_example_trains_and_explains_itself(page, window, qtbot):
     qtbot.waitUntil(lambda: page.seen is not None and finished(page), timeout=LONG)
     said = page.seen.prediction
     assert said.probabilities[said.top(1)[0]] > 0.5
+
+
+def test_a_training_that_is_cancelled_leaves_no_network_and_says_so(page, window, qtbot):
+    window.open(EXAMPLE)
+    qtbot.waitUntil(lambda: page.opener.training.busy, timeout=LONG)
+    page.opener.training.cancel()
+    qtbot.waitUntil(lambda: not page.opener.training.busy, timeout=LONG)
+    assert window.job_bar.state.text() == "Ready"
+    assert page.empty.isVisible()
+    assert not list(runtime.models_folder().rglob("card.json"))
+
+
+def test_a_map_that_is_stopped_says_so(shown, qtbot):
+    shown.controls.choose_methods(("grad_cam", "rise"))
+    shown.stop()
+    qtbot.waitUntil(lambda: not shown.slot.busy, timeout=LONG)
+    assert shown.cells.shown[1].words[1] == "stopped"
+    press(shown.controls.classes.rows[1])
+    qtbot.waitUntil(lambda: finished(shown), timeout=LONG)
 
 
 def test_choices_are_remembered(shown, window):

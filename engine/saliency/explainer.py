@@ -83,6 +83,11 @@ class Explainer:
             self._asked[type(question)].append(question)
         self._wake.set()
 
+    def forget(self) -> None:
+        """Let go of the questions that wait."""
+        for waiting in (*self._asked.values(), self._asides):
+            waiting.clear()
+
     @property
     def preprocessing(self) -> Preprocessing | None:
         """How the network's pictures are made; None without a network."""
@@ -147,6 +152,9 @@ class Explainer:
                 self._begin()
             else:
                 self._begin_aside(question)
+                if question.make is None:
+                    # whoever stopped it hears so after the last that it said
+                    yield Ended("")
         except SightlineError as error:
             yield Failed(question, error)
 

@@ -151,7 +151,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """All maps that were wanted are there."""
+    """All maps that were wanted are there (`name` is the picture), or an `Aside` was stopped ("")."""
 
     name: str
 
