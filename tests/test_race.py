@@ -13,10 +13,10 @@ from engine.job import Notice, Progress, drive
 from engine.knobs import Cell
 from engine.optimizers.contenders import Contender, parse_contenders, parse_schedule
 from engine.optimizers.order import Shuffles, noise
-from engine.optimizers.race import Chunk, RaceKnobs, race
+from engine.optimizers.race import Chunk, Moved, RaceKnobs, race
 from engine.optimizers.record import Record, mean_and_error
-from engine.optimizers.rules import RULES
-from engine.optimizers.run import Run
+from engine.optimizers.rules import RULES, MomentumKnobs
+from engine.optimizers.run import Edit, Run
 
 torch = pytest.importorskip("torch")
 
@@ -397,3 +397,68 @@ def test_what_cannot_race_is_one_sentence(make, said):
     with pytest.raises(SightlineError) as error:
         drive(make())
     assert str(error.value) == said
+
+def test_a_parameter_set_by_hand_is_part_of_the_run():
+    # the run is moved after 100 steps; a fork that changes nothing goes the same way, bit for bit
+    run = Run(Quadratic(), Contender("momentum", MomentumKnobs(lr=0.01)), 300, 2)
+    while run.step < 100:
+        run.advance(100 - run.step)
+    run.edit(Edit(1, 5.0, replicate=1))
+    assert run.at.theta[1, 1] == 5.0
+    rest = finished(run)
+    fork = drive(run.fork(40))
+    traces = []
+    while not fork.over:
+        traces.append(fork.advance(1000))
+    again = np.concatenate([one.losses for one in traces], 1)
+    assert np.array_equal(again[:, 60:], rest)
+    assert fork.edits == run.edits == [(100, Edit(1, 5.0, replicate=1))]
+
+
+def test_an_edit_that_cannot_be_leaves_the_run():
+    run = Run(Quadratic(), Contender("sgd"), 10, 1)
+    with pytest.raises(SightlineError, match="no parameter 99"):
+        run.edit(Edit(99, 1.0))
+    with pytest.raises(SightlineError, match="no number"):
+        run.edit(Edit(0, float("nan")))
+    assert not run.edits
+
+
+def test_a_run_that_was_saved_goes_the_same_way():
+    contender = Contender("adam")
+    run = Run(Rosenbrock(), contender, 200, 2)
+    run.advance(1)
+    run.change(replace(contender, knobs=replace(contender.knobs, lr=0.02)))
+    run.edit(Edit(0, 0.5))
+    rest = finished(run)
+    other = Run(Rosenbrock(), contender, 200, 2)
+    other.replay(run.history)
+    assert np.array_equal(finished(other)[:, 1:], rest)
+    assert other.history == run.history
+
+
+def test_the_twin_goes_beside_the_race():
+    _, losses, chunks, _ = raced(Logistic(), "momentum:lr=0.1,lion", steps=300, batch=8, twins=200)
+    beside = np.concatenate([one.twin for one in chunks[0] if one.twin is not None], 1)
+    assert beside.shape[1] >= 200
+    assert np.allclose(beside[:, :200], losses[0][:, :200], rtol=1e-9)
+    assert max(one.apart for one in chunks[0] if one.apart is not None) < 1e-9
+    # torch has no Lion
+    assert all(one.twin is None for one in chunks[1])
+
+
+def test_an_edit_in_a_race_moves_the_twin_too():
+    cell = Cell(RaceKnobs(until=50))
+    contender = parse_contenders("sgd:lr=0.01")[0]
+    moved, apart = [], []
+    with closing(race(Quadratic(), [contender], 100, 1, cell=cell, twins=100)) as job:
+        for event in job:
+            if isinstance(event, Chunk):
+                apart.append(event.apart)
+                if event.trace.first + event.trace.losses.shape[1] == 50:
+                    cell.value = RaceKnobs(edits=((0, Edit(0, 4.0)),))
+            elif isinstance(event, Moved):
+                moved.append(event.theta)
+    assert len(moved) == 1
+    assert moved[0][0, 0] == 4.0
+    assert max(apart) < 1e-12

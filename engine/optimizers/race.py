@@ -12,8 +12,9 @@ from engine.knobs import Cell
 from engine.optimizers.contenders import Contender
 from engine.optimizers.order import Shuffles
 from engine.optimizers.problem import Problem
-from engine.optimizers.record import Chunk, Full, Trace, joined, mean_and_error
-from engine.optimizers.run import Run
+from engine.optimizers.record import Chunk, Full, Moved, Trace, joined, mean_and_error
+from engine.optimizers.run import Edit, Run
+from engine.optimizers.twin import Beside, has_twin
 
 _ROUND_S, _CHUNKS = 1 / 30, 90
 """How long a round of turns takes at least, and how many chunks a second there are at most."""
@@ -30,6 +31,7 @@ class RaceKnobs:
         pace: steps a second at most; 0 is as fast as it goes.
         enough: end now, with the result so far.
         contenders: one a run, in their order, as they are to be from here on; None leaves them.
+        edits: parameters that were set by hand since the race began: (number of the contender, which).
     """
 
     paused: bool = False
@@ -37,6 +39,7 @@ class RaceKnobs:
     pace: float = 0.0
     enough: bool = False
     contenders: tuple[Contender, ...] | None = None
+    edits: tuple[tuple[int, Edit], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +90,7 @@ class RaceResult:
 
 def race(
     problem: Problem, contenders: Sequence[Contender] = (), steps: int = 1000, replicates: int = 1,
-    cell: Cell[RaceKnobs] | None = None, runs: Sequence[Run] = (), every: int | None = None,
+    cell: Cell[RaceKnobs] | None = None, runs: Sequence[Run] = (), every: int | None = None, twins: int = 0,
 ) -> Job[RaceResult]:  # fmt: skip
     """Let contenders minimise one problem.
 
@@ -100,10 +103,11 @@ def race(
         runs: of an earlier race, or forked from one, which go on from where they are.
         every: steps between two measurements of the full objective; None takes an epoch, or a twentieth of the
             run where there are no data.
+        twins: so many first steps of each new contender are taken by torch.optim as well, where it has the rule.
 
     Yields:
-        `Chunk`, at most about 90 a second over all contenders; `Progress`; a `Notice` for who diverges and for a
-        setting that cannot be; None where it can be stopped.
+        `Chunk`, at most about 90 a second over all contenders; `Moved`; `Progress`; a `Notice` for who diverges and
+        for a setting that cannot be; None where it can be stopped.
 
     Raises:
         SightlineError: nobody races, a setting cannot be, or the problem has no value where it begins.
@@ -112,7 +116,7 @@ def race(
     shuffles = Shuffles(problem.rows, replicates)
     lanes = [_Lane(number, run) for number, run in enumerate(runs)]
     for contender in contenders:
-        lanes.append(_Lane(len(lanes), Run(problem, contender, steps, replicates, shuffles, every)))
+        lanes.append(_Lane(len(lanes), Run(problem, contender, steps, replicates, shuffles, every), twins))
         yield None
     if not lanes:
         raise SightlineError("Nobody races: choose one rule or more.")
@@ -172,14 +176,26 @@ def _standing(run: Run) -> Standing:
 class _Lane:
     """A run in its race."""
 
-    def __init__(self, number: int, run: Run) -> None:
+    def __init__(self, number: int, run: Run, twins: int = 0) -> None:
         self.number, self.run = number, run
         self._told = bool((run.at.diverged >= 0).any())
         self._refused: Contender | None = None
+        self._edited = 0
+        self._twins = twins
+        self._beside = Beside(run) if twins and run.step == 0 and has_twin(run.contender) else None
 
-    def heed(self, knobs: RaceKnobs) -> Iterator[Notice]:
+    def heed(self, knobs: RaceKnobs) -> Iterator[Notice | Moved]:
         """Take other settings over; those that cannot be are told, and left."""
-        if knobs.contenders is None or self.number >= len(knobs.contenders) or self.run.over:
+        if self.run.over:
+            return
+        yield from self._change(knobs)
+        edits = [edit for number, edit in knobs.edits[self._edited :] if number == self.number]
+        self._edited = len(knobs.edits)
+        if edits:
+            yield from self._edit(edits)
+
+    def _change(self, knobs: RaceKnobs) -> Iterator[Notice]:
+        if knobs.contenders is None or self.number >= len(knobs.contenders):
             return
         wanted = knobs.contenders[self.number]
         if wanted in (self.run.contender, self._refused):
@@ -189,23 +205,47 @@ class _Lane:
         except SightlineError as error:
             self._refused = wanted
             yield Notice(str(error))
+        if self._beside is not None and not self._beside.fits:
+            self._beside = None
+
+    def _edit(self, edits: Sequence[Edit]) -> Iterator[Notice | Moved]:
+        for edit in edits:
+            try:
+                self.run.edit(edit)
+            except SightlineError as error:
+                yield Notice(str(error))
+                continue
+            if self._beside is not None:
+                self._beside.edit(edit)
+        yield Moved(self.number, self.run.answer())
 
     def turn(self, target: int) -> Job[None]:
         """Go on to a step, and tell what was seen."""
         run = self.run
         traces: list[Trace] = []
+        twins: list[np.ndarray] = []
+        apart: list[float] = []
         last = time.monotonic()
         while run.step < target and not run.over:
             for _ in run.prepare(target - run.step):
                 yield None
             traces.append(run.advance(target - run.step))
+            if self._beside is not None and not self._beside.fits:
+                self._beside = None
+            if self._beside is not None:
+                seen = self._beside.follow(traces[-1])
+                twins.append(seen.losses)
+                apart.append(seen.largest)
+                if run.step >= self._twins:
+                    self._beside = None
             if time.monotonic() - last > _YIELD_S:
                 yield None
                 last = time.monotonic()
         if not traces:
             return
         chunk = joined(traces, run.problem.parameters == 2)
-        yield Chunk(self.number, chunk, run.answer())
+        twin = np.concatenate(twins, axis=1) if twins else None
+        yield Chunk(self.number, chunk, run.answer(), twin, max(apart, default=None))
         if chunk.diverged and not self._told:
             self._told = True
             yield Notice(

@@ -1,5 +1,6 @@
 """What a race tells while it goes on, and the series that are kept of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,10 +60,27 @@ class Chunk:
         contender: its number.
         trace: the steps. `places` is kept of two parameters alone: the path over a surface.
         theta: (R, P), where it is after the last step (or its average).
+        twin: (R, m) float64, the losses of torch's twin at the first m of these steps; None where it does not follow.
+        apart: the largest relative difference of a parameter from the twin's in these steps; None without a twin.
     """
 
     contender: int
     trace: Trace
+    theta: np.ndarray
+    twin: np.ndarray | None = None
+    apart: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moved:
+    """A contender was moved by hand.
+
+    Attributes:
+        contender: its number.
+        theta: (R, P), where it is now.
+    """
+
+    contender: int
     theta: np.ndarray
 
 
@@ -121,6 +139,27 @@ class Record:
         self.fulls: list[Full] = []
         self._length = 0
         self._series = {name: np.empty(1024) for name in self.NAMES}
+
+    @classmethod
+    def restored(cls, first: int, diverged: int, series: Mapping[str, np.ndarray], fulls: Sequence[Full]) -> "Record":
+        """A record that was kept.
+
+        Args:
+            first, diverged, fulls: as the attributes.
+            series: (n,) float64 by `NAMES`; one that is left out is NaN.
+
+        Raises:
+            ValueError: they are not of one length.
+        """
+        made = cls()
+        made.first, made.diverged, made.fulls = first, diverged, list(fulls)
+        made._length = max((len(column) for column in series.values()), default=0)
+        for name in cls.NAMES:
+            column = series.get(name)
+            made._series[name] = np.full(max(1, made._length), np.nan) if column is None else np.asarray(column)
+            if made._length and len(made._series[name]) != made._length:
+                raise ValueError(f"{name} has {len(made._series[name])} numbers and not {made._length}")
+        return made
 
     def __len__(self) -> int:
         return self._length

@@ -3,7 +3,8 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +24,25 @@ _TINY = 2**19
 """Multiplications of a step below which threads cost more than they give."""
 _BEYOND = 1e12
 """A loss so many times that of the start has diverged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One parameter that a person has set by hand.
+
+    Attributes:
+        place: its place in theta, 0 to P - 1.
+        value: what it is from now on.
+        replicate: whose it is.
+    """
+
+    place: int
+    value: float
+    replicate: int = 0
+
+
+Turn: TypeAlias = Contender | Edit
+"""What a person changes on the way: all settings, or one parameter."""
 
 
 @contextlib.contextmanager
@@ -53,6 +73,10 @@ class Run:
         every: steps between two measurements of the full objective; None takes an epoch, or a twentieth of the run
             where there are no data.
 
+    Attributes:
+        history: the contender of the first step, and what was changed on the way: (step, change).
+        taken: the rows of each of the last steps, and the noise on their gradients: what a twin must see as well.
+
     Raises:
         SightlineError: a setting cannot be, or the problem has no value where it begins.
     """
@@ -67,14 +91,15 @@ class Run:
             )
         contender.check(problem.rows, steps)
         self.problem, self.steps, self.replicates = problem, steps, replicates
-        self.changes: list[tuple[int, Contender]] = [(0, contender)]
+        self.history: list[tuple[int, Turn]] = [(0, contender)]
+        self.taken: tuple[list[Tensor | None], Tensor | None] = ([], None)
         self._shuffles = shuffles or order.Shuffles(problem.rows, replicates)
         self._every = every
         self.at, self._limit = self._begun(contender)
         self._moments = Moments(self.at)
         self._places = None if problem.minimum is None else problem.minimum.theta
         self._block = max(1, min(_BLOCK, _BLOCK_NUMBERS // (replicates * problem.parameters)))
-        self._planned: list[tuple[int, Contender]] = []
+        self._planned: list[tuple[int, Turn]] = []
         # steps that fit into `_BLOCK_S`, as far as is known
         self._fit = 1
         self._take(contender)
@@ -126,6 +151,34 @@ class Run:
         made: np.ndarray = self.at.answer().numpy()
         return made
 
+    @property
+    def changes(self) -> list[tuple[int, Contender]]:
+        """The settings so far: (the step from which they hold, the contender)."""
+        return [(step, change) for step, change in self.history if isinstance(change, Contender)]
+
+    @property
+    def edits(self) -> list[tuple[int, Edit]]:
+        """The parameters that were set by hand so far: (step, which)."""
+        return [(step, change) for step, change in self.history if isinstance(change, Edit)]
+
+    def edit(self, edit: Edit) -> None:
+        """Set one parameter by hand; the rule remembers what it did.
+
+        Raises:
+            SightlineError: there is no such parameter, or it is no number; the run is as it was.
+        """
+        if not (0 <= edit.place < self.problem.parameters and 0 <= edit.replicate < self.replicates):
+            raise SightlineError(f"{self.contender.name} has no parameter {edit.place}: choose one that is drawn.")
+        if not np.isfinite(edit.value):
+            raise SightlineError("A parameter cannot be set to what is no number: type one, such as 0.5.")
+        self._planned.clear()
+        self.at.theta[edit.replicate, edit.place] = edit.value
+        self.history.append((self.at.step, edit))
+
+    def replay(self, history: list[tuple[int, Turn]]) -> None:
+        """Make the changes of a run that began alike again, each at its step: one that was saved goes the same way."""
+        self._planned = list(history[1:])
+
     def change(self, contender: Contender) -> None:
         """Go on with other settings from here.
 
@@ -138,7 +191,7 @@ class Run:
         # who turns a knob takes the run in hand: what a fork would have repeated is off
         self._planned.clear()
         self._switch(contender)
-        self.changes.append((self.at.step, contender))
+        self.history.append((self.at.step, contender))
 
     def _switch(self, contender: Contender) -> None:
         at, before = self.at, self.at.contender
@@ -196,9 +249,12 @@ class Run:
     def _heed_plan(self) -> None:
         """Make the changes again that the run this one is forked from went through at this step."""
         while self._planned and self._planned[0][0] == self.at.step:
-            change = self._planned.pop(0)
-            self._switch(change[1])
-            self.changes.append(change)
+            step, change = self._planned.pop(0)
+            if isinstance(change, Edit):
+                self.at.theta[change.replicate, change.place] = change.value
+            else:
+                self._switch(change)
+            self.history.append((step, change))
 
     def measured(self) -> Full:
         """The full objective now."""
@@ -237,10 +293,10 @@ class Run:
         made._moments = self._moments.until(step)
         begin = made.at.step
         made._take(made.at.contender)
-        later = [*self.changes, *self._planned]
+        later = [*self.history, *self._planned]
         # the first moment is older than the changes of its own step, all others are younger
         done = 1 if begin == 0 else sum(at <= begin for at, _ in later)
-        made.changes = later[:done]
+        made.history = later[:done]
         made._planned = [change for change in later[done:] if change[0] < step or contender is None]
         while made.at.step < step:
             made.advance(step - made.at.step)
@@ -279,6 +335,7 @@ class Run:
         rule, knobs, wraps = contender.rule, contender.knobs, contender.wraps
         step, ahead = rule.step, rule.ahead
         shaken = self.noise(len(rates))
+        self.taken = batches, shaken
         losses, gradients, places = [], [], []
         for number, (rate, rows) in enumerate(zip(rates, batches, strict=True)):
             loss, gradient = both(theta if ahead is None else ahead(theta, state, rate, knobs), rows)
@@ -301,6 +358,7 @@ class Run:
 
         at = self.at
         losses, gradients, places, taken = [], [], [], []
+        self.taken = [None] * len(rates), None
         for number, rate in enumerate(rates):
             places.append((at.theta if at.average is None else at.average).clone())
             loss, gradient, took = at.contender.rule.step(

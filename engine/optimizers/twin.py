@@ -5,7 +5,7 @@ own place; what differs is the rule alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import numpy as np
 from engine.job import Job, Progress
 from engine.optimizers.contenders import Contender
 from engine.optimizers.problem import Problem, Tensor
-from engine.optimizers.run import Run, one_thread
+from engine.optimizers.record import Trace
+from engine.optimizers.run import Edit, Run, one_thread
 from engine.optimizers.wolfe import MOST
 
 _BLOCK = 64
@@ -68,28 +69,61 @@ def twin(
     """
     if not has_twin(contender):
         return None
-    import torch
-
     run = Run(problem, contender, steps, replicates, every=steps)
-    other = (_Searching if contender.rule.searches else _Stepping)(problem, contender, run.at.theta.clone())
+    beside = Beside(run)
     count = min(first, steps)
-    differences, losses = [], []
+    seen: list[Twin] = []
     while run.step < count and not run.over:
-        some = min(_BLOCK, count - run.step)
-        rows, noise = run.batches(some), run.noise(some)
-        trace = run.advance(some)
+        seen.append(beside.follow(run.advance(min(_BLOCK, count - run.step))))
+        yield Progress(f"Comparing {contender.name} with torch", run.step, count, "steps")
+    return Twin(
+        np.concatenate([one.differences for one in seen]), np.concatenate([one.losses for one in seen], axis=1)
+    )  # fmt: skip
+
+
+class Beside:
+    """torch.optim that goes beside a run from its first step.
+
+    Args:
+        run: at its first step, of a contender that has a twin.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._before = run, run.contender
+        kind = _Searching if run.contender.rule.searches else _Stepping
+        self._other = kind(run.problem, run.contender, run.at.theta.clone())
+
+    @property
+    def fits(self) -> bool:
+        """Whether torch can still follow: another rate, schedule, batch or seed is no matter, any other knob is."""
+        now, before = self._run.contender, self._before
+        same = replace(
+            now, knobs=replace(now.knobs, lr=before.knobs.lr) if now.key == before.key else now.knobs,
+            schedule=before.schedule, batch=before.batch, seed=before.seed, name=before.name, colour=before.colour,
+        )  # fmt: skip
+        return same == before
+
+    def edit(self, edit: Edit) -> None:
+        """Set the same parameter by hand."""
+        self._other.edit(edit)
+
+    def follow(self, trace: Trace) -> Twin:
+        """Take the steps that the run has just taken, with its rows and noise."""
+        import torch
+
+        run, other = self._run, self._other
+        rows, noise = run.taken
         gone = run.at.diverged
         ours = [torch.from_numpy(place) for place in trace.places[1:]] if trace.places is not None else []
-        seen = []
+        seen, differences = [], []
         with one_thread(run.tiny):
             for number, place in enumerate([*ours, run.at.theta]):
                 rate = float(trace.rates[number])
                 seen.append(other.step(rate, rows[number], None if noise is None else noise[number]))
                 after = trace.first + number + 1
                 differences.append(_difference(place, other.theta, (gone < 0) | (after <= gone)))
-        losses.append(np.where(np.isnan(trace.losses), np.nan, torch.stack(seen, dim=1).numpy()))
-        yield Progress(f"Comparing {contender.name} with torch", run.step, count, "steps")
-    return Twin(np.array(differences), np.concatenate(losses, axis=1))
+        losses = np.where(np.isnan(trace.losses), np.nan, torch.stack(seen, dim=1).numpy())
+        return Twin(np.array(differences), losses)
 
 
 def _difference(ours: Tensor, other: Tensor, alive: Tensor) -> float:
@@ -109,6 +143,10 @@ class _Stepping:
         self._problem, self._wraps = problem, contender.wraps
         self.theta = theta
         self._optimizer = _MAKERS[contender.key]([theta], contender.knobs, contender.wraps)
+
+    def edit(self, edit: Edit) -> None:
+        """Set a parameter by hand."""
+        self.theta[edit.replicate, edit.place] = edit.value
 
     def step(self, rate: float, rows: Tensor | None, noise: Tensor | None) -> Tensor:
         """Take a step; returns the losses before it."""
@@ -138,6 +176,10 @@ class _Searching:
         self._problem = problem
         self._rows = [row.clone() for row in theta]
         self._optimizers = [_MAKERS[contender.key]([row], contender.knobs, contender.wraps) for row in self._rows]
+
+    def edit(self, edit: Edit) -> None:
+        """Set a parameter by hand."""
+        self._rows[edit.replicate][edit.place] = edit.value
 
     @property
     def theta(self) -> Tensor:
