@@ -18,6 +18,7 @@ class KnobInfo:
         unit: shown behind the number.
         choices: the allowed values, in the order shown; empty for a free value.
         words: what to show for each of `choices`, where the value itself is no good word.
+        log: equal ratios are equally far apart on the slider (a learning rate); 0 is its left end where it is allowed.
     """
 
     label: str
@@ -29,6 +30,7 @@ class KnobInfo:
     unit: str = ""
     choices: tuple[Any, ...] = ()
     words: tuple[str, ...] = ()
+    log: bool = False
 
 
 def knob(default: Any, label: str, **info: Any) -> Any:

@@ -1,11 +1,12 @@
 """A settings dataclass becomes a form: one control a field, made from its `KnobInfo`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPaintEvent, QPalette, QWheelEvent
+from PySide6.QtGui import QPaintEvent, QPalette, QValidator, QWheelEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -74,6 +75,67 @@ class _QuietCombo(QComboBox):
             event.ignore()
 
 
+class _PlainNumber(QDoubleSpinBox):
+    """Shows 0.0003 and 1e-08 as people write them."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        self.setDecimals(14)
+        self.setRange(low, high)
+
+    def textFromValue(self, value: float) -> str:
+        return f"{value:g}"
+
+    def valueFromText(self, text: str) -> float:
+        try:
+            return float(text.replace(",", "."))
+        except ValueError:
+            return self.value()
+
+    def validate(self, text: str, at: int) -> Any:
+        allowed = set(text) <= set("0123456789.,eE+-")
+        state = QValidator.State.Acceptable if allowed and _is_number(text) else QValidator.State.Intermediate
+        return (state if allowed else QValidator.State.Invalid), text, at
+
+    def stepBy(self, steps: int) -> None:
+        # a tenth more or less, whatever its size
+        value = self.value() or 10.0 ** (-6)
+        self.setValue(float(f"{value * 1.1**steps:.3g}"))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+class LogScale:
+    """Whole positions of a slider for numbers over many powers of ten, 100 positions a power.
+
+    Args:
+        low, high: the range; a `low` of 0 is the leftmost position, six powers below `high`.
+    """
+
+    def __init__(self, low: float, high: float) -> None:
+        self.zero = low <= 0
+        least = high * 1e-6 if self.zero else low
+        self.first, self.last = math.floor(100 * math.log10(least)), math.ceil(100 * math.log10(high))
+
+    def position(self, value: float) -> int:
+        """Where a number lies."""
+        if value <= 0:
+            return self.first - 1
+        return min(self.last, max(self.first, round(100 * math.log10(value))))
+
+    def value(self, position: int) -> float:
+        """The number of a position, three digits of it."""
+        if self.zero and position < self.first:
+            return 0.0
+        return float(f"{10 ** (position / 100):.3g}")
+
+
 class NumberRow(QWidget):
     """A slider and a field for one number; either moves the other. A share whose unit is "%" is shown in hundredths.
 
@@ -89,8 +151,12 @@ class NumberRow(QWidget):
         self._step = info.step or (1 if self._whole else 0.01)
         self._times = 100 if info.unit == "%" and not self._whole else 1
         low, high = float(info.low or 0), float(info.high if info.high is not None else 100)
+        self._log = LogScale(low, high) if info.log else None
         self.slider = _QuietSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(round(low / self._step), round(high / self._step))
+        if self._log is not None:
+            self.slider.setRange(self._log.first - self._log.zero, self._log.last)
+        else:
+            self.slider.setRange(round(low / self._step), round(high / self._step))
         self.slider.setPageStep(max(1, (self.slider.maximum() - self.slider.minimum()) // 10))
         self.slider.setAccessibleName(info.label)
         self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -99,6 +165,8 @@ class NumberRow(QWidget):
             self.field = QSpinBox()
             self.field.setRange(int(low), int(high))
             self.field.setSingleStep(int(self._step))
+        elif self._log is not None:
+            self.field = _PlainNumber(low, high)
         else:
             self.field = QDoubleSpinBox()
             shown = self._step * self._times
@@ -131,14 +199,19 @@ class NumberRow(QWidget):
 
     def set_value(self, value: float) -> None:
         """Show another number; emits nothing."""
-        for widget, shown in ((self.slider, round(value / self._step)), (self.field, value * self._times)):
+        place = round(value / self._step) if self._log is None else self._log.position(value)
+        for widget, shown in ((self.slider, place), (self.field, value * self._times)):
             widget.blockSignals(True)
             widget.setValue(shown)  # type: ignore[arg-type]
             widget.blockSignals(False)
 
     def _slid(self, position: int) -> None:
-        value = position * self._step
-        self.set_value(round(value) if self._whole else round(value, 6))
+        if self._log is not None:
+            value = self._log.value(position)
+            self.set_value(round(value) if self._whole else value)
+        else:
+            value = position * self._step
+            self.set_value(round(value) if self._whole else round(value, 6))
         self.changed.emit(self.value())
 
     def _typed(self, value: float) -> None:
@@ -169,11 +242,13 @@ class Group(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(8)
-        self._column.addWidget(heading(title))
+        if title:
+            self._column.addWidget(heading(title))
+        self._first = int(bool(title))
 
     def add_row(self, label: str, control: QWidget) -> QLabel:
         """A label on the left, a control on the right."""
-        return self.insert_row(self._column.count() - 1, label, control)
+        return self.insert_row(self._column.count() - self._first, label, control)
 
     def insert_row(self, place: int, label: str, control: QWidget) -> QLabel:
         """The same, before the `place`-th row under the heading."""
@@ -186,7 +261,7 @@ class Group(QWidget):
         row.addWidget(text, 0, 0)
         row.addWidget(control, 0, 1)
         row.setColumnStretch(1, 1)
-        self._column.insertLayout(place + 1, row)
+        self._column.insertLayout(place + self._first, row)
         return text
 
     def add(self, widget: QWidget) -> None:
@@ -195,7 +270,7 @@ class Group(QWidget):
 
     def insert(self, place: int, widget: QWidget) -> None:
         """The same, before the `place`-th row under the heading."""
-        self._column.insertWidget(place + 1, widget)
+        self._column.insertWidget(place + self._first, widget)
 
 
 class Form(QWidget):
@@ -205,6 +280,7 @@ class Form(QWidget):
         value: the settings as they stand.
         skip: fields that the page shows in its own way.
         names: field -> the names to choose from, for fields that are tuples of names.
+        flat: without headings, to stand under one that is there.
 
     Signals:
         changed(object): the new settings, whole.
@@ -212,9 +288,12 @@ class Form(QWidget):
 
     changed = Signal(object)
 
-    def __init__(self, value: Any, *, skip: Sequence[str] = (), names: dict[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self, value: Any, *, skip: Sequence[str] = (), names: dict[str, Sequence[str]] | None = None, flat: bool = False
+    ) -> None:
         super().__init__()
         self._value = value
+        self._flat = flat
         self._controls: dict[str, QWidget] = {}
         self._labels: dict[str, QLabel] = {}
         self._groups: dict[str, Group] = {}
@@ -264,7 +343,7 @@ class Form(QWidget):
             control.blockSignals(False)
 
     def _add(self, name: str, info: KnobInfo, value: Any, names: Sequence[str]) -> None:
-        group = self.group(info.group)
+        group = self.group("" if self._flat else info.group)
         control: QWidget
         if info.choices:
             words = info.words or tuple(f"{c}{f' {info.unit}' if info.unit else ''}" for c in info.choices)

@@ -398,6 +398,7 @@ def test_what_cannot_race_is_one_sentence(make, said):
         drive(make())
     assert str(error.value) == said
 
+
 def test_a_parameter_set_by_hand_is_part_of_the_run():
     # the run is moved after 100 steps; a fork that changes nothing goes the same way, bit for bit
     run = Run(Quadratic(), Contender("momentum", MomentumKnobs(lr=0.01)), 300, 2)

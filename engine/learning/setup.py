@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from engine.errors import SightlineError
-from engine.knobs import knob
+from engine.knobs import KnobInfo, knob
 from engine.learning.linear_models import PENALTIES, Penalty
 
 FEATURES = ("x", "y", "x²", "y²", "xy", "sin x", "sin y")
@@ -59,7 +59,7 @@ class ProblemSetup:
         help="What keeps the parameters small.",
     )  # fmt: skip
     strength: float = knob(
-        0.01, "Strength", group="Problem", low=0.0, high=1.0, step=0.001, help="How strongly the penalty counts."
+        0.01, "Strength", group="Problem", low=0.0, high=1.0, log=True, help="How strongly the penalty counts."
     )
     hidden: tuple[int, ...] = (8,)
     activation: str = knob(
@@ -71,10 +71,16 @@ class ProblemSetup:
         help="How the weights begin; from zero all neurons stay alike.",
     )  # fmt: skip
     condition: float = knob(
-        25.0, "Condition", group="Problem", low=1.0, high=1000.0, step=1.0, help="How narrow the valley is."
+        25.0, "Condition", group="Problem", low=1.0, high=1000.0, log=True, help="How narrow the valley is."
     )
     gamma: float = knob(
-        1.5, "Exponent γ", group="Problem", low=1.0, high=4.0, step=0.1, help="2 is least squares; 1 counts outliers least."
+        1.5,
+        "Exponent γ",
+        group="Problem",
+        low=1.0,
+        high=4.0,
+        step=0.1,
+        help="2 is least squares; 1 counts outliers least.",
     )
     shake: float = knob(
         0.1, "Gradient noise", group="Problem", low=0.0, high=5.0, step=0.05, help="Standard deviation on each number."
@@ -87,14 +93,15 @@ class ProblemSetup:
 
 
 def text_of_setup(setup: ProblemSetup) -> str:
-    """Its settings as "problem=network&data=moons&hidden=8,4": those alone that are not the usual ones."""
+    """Its settings as "problem=network&data=moons&hidden=8&hidden=4": those alone that are not the usual ones."""
     usual = ProblemSetup()
     said = {
-        one.name: _said(getattr(setup, one.name))
+        one.name: getattr(setup, one.name)
         for one in fields(setup)
         if one.name == "problem" or getattr(setup, one.name) != getattr(usual, one.name)
     }
-    return urlencode(said)
+    # an empty tuple has no text of its own
+    return urlencode({name: value if value != () else "" for name, value in said.items()}, doseq=True)
 
 
 def parse_setup(text: str) -> ProblemSetup:
@@ -103,25 +110,29 @@ def parse_setup(text: str) -> ProblemSetup:
     Raises:
         SightlineError: it names a setting that there is not, or a value that cannot be one.
     """
-    usual = ProblemSetup()
-    found: dict[str, Any] = {}
+    usual = {one.name: one for one in fields(ProblemSetup)}
+    said: dict[str, list[str]] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
-        if name not in ProblemSetup.__slots__:
+        if name not in usual:
             raise SightlineError(f"A problem has no setting {name}: was the text copied whole?")
-        found[name] = _read(name, value, getattr(usual, name))
-    return ProblemSetup(**found)
+        said.setdefault(name, []).append(value)
+    return ProblemSetup(**{name: _read(usual[name], values) for name, values in said.items()})
 
 
-def _said(value: Any) -> str:
-    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
-
-
-def _read(name: str, text: str, usual: Any) -> Any:
+def _read(one: Any, said: list[str]) -> Any:
+    name, default = one.name, one.default
+    info = one.metadata.get("knob", KnobInfo(name))
     try:
         if name == "hidden":
-            return tuple(int(word) for word in text.split(",") if word)
-        if isinstance(usual, tuple):
-            return tuple(word for word in text.split(",") if word)
-        return type(usual)(text)
+            value: Any = tuple(int(word) for word in said if word)
+        elif isinstance(default, tuple):
+            value = tuple(word for word in said if word)
+        else:
+            value = type(default)(said[-1])
     except ValueError:
-        raise SightlineError(f"{name}={text} is no setting of a problem: was the text copied whole?") from None
+        raise SightlineError(f"{name}={said[-1]} is no setting of a problem: was the text copied whole?") from None
+    if info.choices and value not in info.choices:
+        raise SightlineError(f"{name}={value} cannot be: choose of {', '.join(info.choices)}.")
+    if isinstance(value, int | float) and info.low is not None and not info.low <= value <= info.high:
+        raise SightlineError(f"{name}={value:g} cannot be: give {info.low:g} to {info.high:g}.")
+    return value

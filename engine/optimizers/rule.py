@@ -68,7 +68,7 @@ def copied(state: Mapping[str, Any]) -> State:
 
 def rate_knob(default: float) -> Any:
     """The field of a learning rate."""
-    return knob(default, "Learning rate", low=1e-6, high=10.0, step=0.0001, help="How large a step is.")
+    return knob(default, "Learning rate", low=1e-6, high=10.0, log=True, help="How large a step is.")
 
 
 def beta_knob(default: float, label: str, text: str) -> Any:
@@ -78,7 +78,7 @@ def beta_knob(default: float, label: str, text: str) -> Any:
 
 def eps_knob(default: float) -> Any:
     """The field of the small number that keeps a division from going wrong."""
-    return knob(default, "Epsilon", low=0.0, high=1.0, step=1e-10, help="Added to what the step is divided by.")
+    return knob(default, "Epsilon", low=0.0, high=1.0, log=True, help="Added to what the step is divided by.")
 
 
 def zeros(theta: Tensor, *names: str) -> State:

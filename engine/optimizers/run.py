@@ -74,6 +74,7 @@ class Run:
             where there are no data.
 
     Attributes:
+        every_asked: `every` as it was handed in.
         history: the contender of the first step, and what was changed on the way: (step, change).
         taken: the rows of each of the last steps, and the noise on their gradients: what a twin must see as well.
 
@@ -94,7 +95,7 @@ class Run:
         self.history: list[tuple[int, Turn]] = [(0, contender)]
         self.taken: tuple[list[Tensor | None], Tensor | None] = ([], None)
         self._shuffles = shuffles or order.Shuffles(problem.rows, replicates)
-        self._every = every
+        self.every_asked = every
         self.at, self._limit = self._begun(contender)
         self._moments = Moments(self.at)
         self._places = None if problem.minimum is None else problem.minimum.theta
@@ -129,7 +130,7 @@ class Run:
         self.tiny = self.replicates * seen * self.problem.parameters <= _TINY
         self._rates = contender.schedule.curve(self.steps, contender.knobs.lr)
         self._average_from = contender.wraps.average_from(self.steps)
-        self.every = self._every or (-(-rows // self._batch) if self._batch else max(1, self.steps // 20))
+        self.every = self.every_asked or (-(-rows // self._batch) if self._batch else max(1, self.steps // 20))
 
     @property
     def contender(self) -> Contender:
@@ -288,7 +289,7 @@ class Run:
                 f"{self.contender.name} has taken {self.at.step:,} steps and cannot be forked at step {step:,}: "
                 f"choose an earlier one."
             )
-        made = Run(self.problem, self.changes[0][1], self.steps, self.replicates, self._shuffles, self._every)
+        made = Run(self.problem, self.changes[0][1], self.steps, self.replicates, self._shuffles, self.every_asked)
         made.at = self._moments.before(step)
         made._moments = self._moments.until(step)
         begin = made.at.step

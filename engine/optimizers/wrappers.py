@@ -35,8 +35,8 @@ class Wraps:
     clip_value: float = knob(
         0.0, "Clip value", low=0.0, high=100.0, step=0.1, help="The largest number in a gradient; 0 is off."
     )
-    l2: float = knob(0.0, "L2 decay", low=0.0, high=1.0, step=0.0001, help="Added to the gradient; 0 is off.")
-    decay: float = knob(0.0, "Decoupled decay", low=0.0, high=1.0, step=0.0001, help="Beside the gradient; 0 is off.")
+    l2: float = knob(0.0, "L2 decay", low=0.0, high=1.0, log=True, help="Added to the gradient; 0 is off.")
+    decay: float = knob(0.0, "Decoupled decay", low=0.0, high=1.0, log=True, help="Beside the gradient; 0 is off.")
     average: float = knob(
         0.0, "Average", low=0.0, high=1.0, step=0.01, unit="%",
         help="The answer is the mean over this last share of the run; 0 is off.",
