@@ -1,9 +1,10 @@
-"""How good answers are: for two classes and for numbers."""
+"""How good answers are: for two classes, for many, and for numbers."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Labels = NDArray[np.float64] | NDArray[np.int64]
 
 
 def roc_auc(labels: Floats, scores: Floats) -> float:
@@ -20,6 +21,24 @@ def roc_auc(labels: Floats, scores: Floats) -> float:
         return float("nan")
     ranks = rankdata(scores)[labels > 0].sum()
     return float((ranks - ones * (ones + 1) / 2) / (ones * (len(labels) - ones)))
+
+
+def roc(labels: Floats, scores: Floats) -> tuple[Floats, Floats]:
+    """False and true positive rate at every threshold, highest first: (k + 1,) each, from (0, 0) to (1, 1).
+
+    A rate of which there is no row (one class alone) is NaN.
+
+    Args:
+        labels: (n,) of 0 and 1.
+        scores: (n,), higher for 1.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(labels[order] > 0)
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    found = np.concatenate([[0.0], hits[last]])
+    false = np.concatenate([[0.0], last + 1.0]) - found
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return false / np.float64(false[-1]), found / np.float64(found[-1])
 
 
 def precision_recall(labels: Floats, scores: Floats) -> tuple[Floats, Floats]:
@@ -42,6 +61,17 @@ def average_precision(labels: Floats, scores: Floats) -> float:
 def accuracy(labels: Floats, scores: Floats) -> float:
     """Share that is on the right side of 0."""
     return float(((scores > 0) == (labels > 0)).mean())
+
+
+def confusion(labels: Labels, said: Labels, classes: int) -> NDArray[np.int64]:
+    """(C, C) int64: how many rows of each class (down) were said to be of which (across).
+
+    Args:
+        labels, said: (n,), places of classes, 0..C-1.
+        classes: C.
+    """
+    places = labels.astype(np.int64) * classes + said.astype(np.int64)
+    return np.bincount(places, minlength=classes * classes).reshape(classes, classes)
 
 
 def rmse(truth: Floats, said: Floats) -> float:
