@@ -5,11 +5,14 @@ import csv
 import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from engine.commands_base import Show, add_command, positive, say, told
+from engine.commands_base import Show, add_command, fraction, positive, say, told
 from engine.errors import SightlineError
 from engine.job import Job
+
+if TYPE_CHECKING:
+    from engine.learning.setup import ProblemSetup
 
 _RULES = "sgd:lr=0.1,momentum:lr=0.1:beta=0.9,adam"
 
@@ -17,21 +20,88 @@ _RULES = "sgd:lr=0.1,momentum:lr=0.1:beta=0.9,adam"
 def add_race(commands: Any) -> None:
     """Add the parser of `race`."""
     race = add_command(commands, "race", "let optimizers race on a problem")
-    race.add_argument("problem", metavar="PROBLEM", nargs="?", default="", help="one that --list names")
-    race.add_argument("--data", type=Path, metavar="FILE", help="a CSV or Parquet file; drawn data without it")
-    race.add_argument("--label", default="", metavar="COLUMN", help="the column that is to be told")
-    race.add_argument("--columns", default="", metavar="A,B", help="the columns it is told from (default: all others)")
-    race.add_argument("--rules", default=_RULES, metavar="R,R", help=f"rules with their knobs (default {_RULES})")
-    race.add_argument("--schedule", default="", metavar="S", help="of the learning rate, such as cosine:warmup=100")
-    race.add_argument("--batch", default="32", metavar="32|all", help="rows in one step")
-    race.add_argument("--steps", type=positive, default=1000, metavar="N")
-    race.add_argument("--replicates", type=positive, default=30, metavar="N", help="runs of each rule")
-    race.add_argument("--penalty", default="none", metavar="l2:0.01", help="none, l1, l2 or elastic, and its strength")
+    add_race_options(race)
     twin = race.add_mutually_exclusive_group()
     twin.add_argument("--twin", action="store_true", default=True, help="compare with torch.optim (default)")
     twin.add_argument("--no-twin", action="store_false", dest="twin", help="do not")
     race.add_argument("--csv", type=Path, metavar="FILE", help="write the mean loss of each step")
-    race.add_argument("--list", action="store_true", help="name problems, rules and schedules with their defaults")
+    race.add_argument("--list", action="store_true", help="name problems, data, rules and schedules with defaults")
+
+
+def add_race_options(race: Any, *, rules: str = _RULES, replicates: int = 30) -> None:
+    """Add what says a problem, its data, and who races on it; `setup_of` reads the first two.
+
+    Args:
+        race: a parser.
+        rules: that race where none are named.
+        replicates: of each where no number is given.
+    """
+    race.add_argument("problem", metavar="PROBLEM", nargs="?", default="", help="one that `race --list` names")
+    race.add_argument("--data", default="", metavar="FILE", help="a CSV or Parquet file, or a set that --list names")
+    race.add_argument("--label", default="", metavar="COLUMN", help="the column that is to be told")
+    race.add_argument("--columns", default="", metavar="A,B", help="the columns it is told from (default: all others)")
+    race.add_argument("--group", default="", metavar="COLUMN", help="rows alike in it stay on one side of the split")
+    race.add_argument("--noise", type=fraction, metavar="0..1", help="of drawn data")
+    race.add_argument("--degree", type=positive, metavar="N", help="of the polynomial of the features")
+    race.add_argument("--hidden", default="", metavar="8,4", help="neurons of each hidden layer of a network")
+    race.add_argument("--rules", default=rules, metavar="R,R", help=f"rules with their knobs (default {rules})")
+    race.add_argument("--schedule", default="", metavar="S", help="of the learning rate, such as cosine:warmup=100")
+    race.add_argument("--batch", default="32", metavar="32|all", help="rows in one step")
+    race.add_argument("--steps", type=positive, default=1000, metavar="N")
+    race.add_argument("--replicates", type=positive, default=replicates, metavar="N", help="runs of each rule")
+    race.add_argument("--penalty", default="none", metavar="l2:0.01", help="none, l1, l2 or elastic, and its strength")
+
+
+def setup_of(asked: argparse.Namespace) -> "ProblemSetup":
+    """The problem that was asked for, with its data.
+
+    Raises:
+        SightlineError: there is none such, or it does not have what was set.
+    """
+    from engine.learning.build import kind_of
+    from engine.learning.linear_models import parse_penalty
+    from engine.learning.loading import BUNDLED, DRAWN, USUAL, USUAL_ROWS
+    from engine.learning.setup import ProblemSetup
+
+    if not asked.problem:
+        raise SightlineError("No problem was named: give one, or see them with `main.py race --list`.")
+    kind = kind_of(asked.problem)
+    if asked.seed < 0:
+        raise SightlineError(f"A seed is a whole number of 0 or more and not {asked.seed}: choose another.")
+    penalty = parse_penalty(asked.penalty)
+    given: dict[str, Any] = {
+        "data": str(asked.data), "label": asked.label, "columns": _words(asked.columns), "group": asked.group,
+        "noise": asked.noise, "degree": asked.degree, "hidden": _neurons(asked.hidden),
+        "penalty": "" if penalty.kind == "none" else penalty.kind,
+    }  # fmt: skip
+    given = {name: value for name, value in given.items() if value not in (None, "", ())}
+    for name in given:
+        if name not in kind.fields:
+            why = "" if kind.data else " is a surface and"
+            raise SightlineError(f"{kind.title}{why} takes no --{name}: leave it out.")
+    data = given.get("data", "")
+    named = not data or data in DRAWN or data in BUNDLED
+    if not named and "label" not in given:
+        raise SightlineError("It is not said which column is to be told: name it with --label.")
+    if "noise" in given:
+        if data and data not in DRAWN:
+            raise SightlineError("Noise is that of drawn data: leave --noise out, or name a drawn set.")
+        if not data and kind.usual == USUAL:
+            given |= {"data": USUAL, "rows": USUAL_ROWS}
+    if "penalty" in given:
+        given["strength"] = penalty.strength
+    return ProblemSetup(problem=kind.key, seed=asked.seed, **given)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _neurons(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in _words(text))
+    except ValueError:
+        raise SightlineError(f"Hidden layers are whole numbers and not {text}: try --hidden 8,4.") from None
 
 
 def race(asked: argparse.Namespace, show: Show) -> Job[None]:
@@ -39,28 +109,25 @@ def race(asked: argparse.Namespace, show: Show) -> Job[None]:
     if asked.list:
         _list()
         return
-    if not asked.problem:
-        raise SightlineError("No problem was named: give one, or see them with `main.py race --list`.")
+    setup = setup_of(asked)
     import numpy as np
     import torch
 
-    from engine.learning.linear_models import parse_penalty
-    from engine.learning.problems import build_problem, test_figures
+    from engine.learning.build import build
+    from engine.learning.problems import test_figures
     from engine.optimizers.contenders import parse_batch, parse_contenders, parse_schedule
     from engine.optimizers.race import race as racing
     from engine.optimizers.record import Chunk, Record
     from engine.optimizers.twin import has_twin, twin
 
-    columns = tuple(word.strip() for word in asked.columns.split(",") if word.strip())
-    problem, table = build_problem(
-        asked.problem, asked.data, asked.label, columns, parse_penalty(asked.penalty), asked.seed
-    )
+    built = yield from told(build(setup), show)
+    problem = built.problem
     yield None
     schedule = parse_schedule(asked.schedule) if asked.schedule else None
     batch = parse_batch(asked.batch) if problem.rows else "all"
     contenders = parse_contenders(asked.rules, schedule=schedule, batch=batch, seed=asked.seed)
-    if table is not None and table.filled:
-        show.line(f"{table.filled:,} gaps in the table were filled with the training part's median.")
+    for note in built.notes:
+        show.line(note)
     records = [Record() for _ in contenders]
     job = racing(problem, contenders, asked.steps, asked.replicates)
     result: Any = None
@@ -112,12 +179,16 @@ def _write(path: Path, contenders: Any, records: Any) -> None:
 
 
 def _list() -> None:
+    from engine.learning.loading import BUNDLED, DRAWN
     from engine.learning.problems import KINDS
     from engine.optimizers.rules import RULES
     from engine.optimizers.schedules import SCHEDULES
 
     for kind in KINDS.values():
         say({"problem": kind.key, "title": kind.title, "data": kind.data})
+    sets: dict[str, Any] = {**DRAWN, **BUNDLED}
+    for one in sets.values():
+        say({"data": one.key, "title": one.title})
     for what, table in (("rule", RULES), ("schedule", SCHEDULES)):
         for key, one in table.items():
             say({what: key, "title": one.title, "defaults": asdict(one.knobs())})

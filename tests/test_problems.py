@@ -8,7 +8,10 @@ import pytest
 
 from engine.commands import main
 from engine.errors import SightlineError
+from engine.job import drive
 from engine.learning import metrics
+from engine.learning.build import build, settled
+from engine.learning.checking import gradient_check
 from engine.learning.linear_models import (
     LinearRegression,
     LinearSVM,
@@ -17,12 +20,19 @@ from engine.learning.linear_models import (
     RobustRegression,
     parse_penalty,
 )
-from engine.learning.problems import KINDS, build_problem, drawn
-from engine.learning.surfaces import SURFACES
+from engine.learning.loading import BUNDLED, DRAWN, load
+from engine.learning.problems import KINDS
+from engine.learning.setup import ProblemSetup
+from engine.learning.surfaces import SURFACES, quadratic
 from engine.learning.tables import HASHED, prepare, read_table
 
 torch = pytest.importorskip("torch")
 pd = pytest.importorskip("pandas")
+
+
+def drawn(classify, seed):
+    """The usual drawn data."""
+    return drive(load(ProblemSetup(seed=seed), classify=classify, most_classes=2))
 
 
 def differences(problem, theta, rows=None, step=1e-6):
@@ -200,13 +210,91 @@ def test_a_penalty_that_cannot_be_is_one_sentence(text):
         parse_penalty(text)
 
 
-def test_every_problem_is_built_and_a_wrong_one_is_one_sentence(tmp_path):
-    for key in KINDS:
-        problem, _table = build_problem(key)
-        assert problem.value(problem.start(2, 0), None).shape == (2,)
-    for arguments in (("nothing",), ("rosenbrock", tmp_path / "x.csv"), ("logistic", tmp_path / "x.csv")):
-        with pytest.raises(SightlineError):
-            build_problem(*arguments)
+@pytest.mark.parametrize("key", KINDS)
+def test_every_problem_is_built_and_its_gradient_is_right(key):
+    for penalty in ("none", "elastic"):
+        built = drive(build(ProblemSetup(key, penalty=penalty, strength=0.1, rows=100, hidden=(4, 3))))
+        problem = built.problem
+        theta = problem.start(3, 0)
+        assert theta.shape == (3, problem.parameters)
+        assert torch.equal(theta[:2], problem.start(2, 0))
+        assert problem.value(theta, None).shape == (3,)
+        assert problem.title == KINDS[key].title
+        found = gradient_check(problem, theta[1])
+        assert found.numeric_apart < 1e-8
+        assert (found.autograd is None) == (built.table is None)
+        assert built.table is None or found.autograd_apart < 1e-12
+
+
+def test_a_corner_is_left_out_of_the_check():
+    problem = RobustRegression(np.array([[0.0, 1.0]] * 3), np.zeros(3), Penalty(), gamma=1)
+    found = gradient_check(problem, np.array([0.0, 1e-6]))  # |theta| bends at 0
+    assert found.corners == 1
+    assert found.numeric_apart == 0
+
+
+def test_only_what_matters_for_a_problem_is_set():
+    given = ProblemSetup("Linear ", hidden=(3,), gamma=2.0, degree=2, noise=0.3)
+    assert settled(given) == ProblemSetup("linear", degree=2, noise=0.3)
+    assert settled(ProblemSetup("network", degree=4)) == ProblemSetup("network", data="moons")
+    assert settled(ProblemSetup("rosenbrock", data="x.csv", penalty="l1")) == ProblemSetup("rosenbrock")
+    assert settled(ProblemSetup("polynomial")).degree == 3
+    assert settled(ProblemSetup("polynomial", degree=5, data="line")).degree == 5
+    names = {name for kind in KINDS.values() for name in kind.fields}
+    assert names == set(ProblemSetup.__slots__) - {"problem"}
+
+
+def test_settings_reach_the_problem():
+    robust = drive(build(ProblemSetup("robust", gamma=1.2, shake=0.7))).problem
+    assert (robust.gamma, robust.noise) == (1.2, 0.7)
+    steep = drive(build(ProblemSetup("quadratic", condition=100.0))).problem
+    assert float(steep.value(torch.tensor([[0.0, 1.0]]).double(), None)[0]) == 50
+    net = drive(build(ProblemSetup("network", data="blobs", hidden=(3, 2), activation="relu", init="zero"))).problem
+    assert (net.classes, net.shapes, net.activation.key) == (3, ((3, 2), (2, 3), (3, 2)), "relu")
+    assert drive(build(ProblemSetup("linear", penalty="l2", strength=0.5))).problem.penalty == Penalty("l2", 0.5)
+
+
+def test_a_polynomial_fits_a_wave_that_a_line_does_not():
+    line, cubic = (drive(build(ProblemSetup(key, data="wave", noise=0.0))) for key in ("linear", "polynomial"))
+    assert cubic.problem.minimum.value < line.problem.minimum.value / 10
+    assert cubic.problem.parameters == 4
+
+
+@pytest.mark.parametrize("key", [key for key in KINDS if KINDS[key].data])
+def test_every_problem_learns_from_every_set_that_fits(key):
+    kind = KINDS[key]
+    for name, one in {**DRAWN, **BUNDLED}.items():
+        if name != "digits" and one.fits(kind.classify, kind.most_classes):
+            built = drive(build(ProblemSetup(key, data=name, rows=60, hidden=(3,))))
+            value, slope = built.problem.value_and_gradient(built.problem.start(2, 0), torch.arange(12).view(2, 6))
+            assert torch.isfinite(value).all()
+            assert torch.isfinite(slope).all()
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        ProblemSetup("nothing"), ProblemSetup("logistic", data="/nowhere/x.csv", label="y"),
+        ProblemSetup("network", hidden=(0,)), ProblemSetup("network", activation="step"),
+        ProblemSetup("network", init="x"), ProblemSetup("logistic", penalty="l3"),
+        ProblemSetup("logistic", penalty="l2", strength=-1.0), ProblemSetup("robust", gamma=0.5),
+        ProblemSetup("robust", shake=float("nan")), ProblemSetup("quadratic", condition=float("inf")),
+        ProblemSetup("logistic", data="blobs"), ProblemSetup("linear", data="digits"),
+        ProblemSetup("softmax", rows=-5), ProblemSetup("softmax", test_share=1.0), ProblemSetup("softmax", seed=-1),
+    ],
+)  # fmt: skip
+def test_a_problem_that_cannot_be_is_one_sentence(setup):
+    with pytest.raises(SightlineError) as said:
+        drive(build(setup))
+    assert str(said.value).endswith(".")
+
+
+def test_as_narrow_as_its_condition_says():
+    surface = quadratic(400.0)
+    theta = torch.tensor([[1.0, 1.0]]).double()
+    assert surface.gradient(theta, None).tolist() == [[1, 400]]
+    with pytest.raises(SightlineError, match="condition"):
+        quadratic(0.5)
 
 
 def lines(capsys, *words):
@@ -255,6 +343,29 @@ def test_race_lists_what_there_is(capsys):
     rules = {line["rule"]: line["defaults"] for line in said if "rule" in line}
     assert rules["adam"]["lr"] > 0
     assert any(line.get("schedule") == "cosine" for line in said)
+    data = {
+        line["data"]: line["title"] for line in said if "title" in line and "problem" not in line and "data" in line
+    }
+    assert data["moons"] == "Moons"
+    assert set(data) == {*DRAWN, *BUNDLED}
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        (("network", "--data", "moons", "--hidden", "8,4", "--noise", "0.05"), 0.2),
+        (("softmax", "--data", "iris"), 0.3),
+        (("multiclass_svm",), 0.8),
+        (("polynomial", "--degree", "5", "--noise", "0.0"), 0.05),
+        (("network_regression", "--data", "plane"), 0.02),
+    ],
+)
+def test_race_of_drawn_and_bundled_data(capsys, words, most):
+    status, said, _err = lines(capsys, "race", *words, "--rules", "adam:lr=0.05", "--steps", "400", "--replicates", "2")
+    assert status == 0
+    assert said[0]["final_loss_mean"] < most
+    assert said[0]["torch_max_difference"] < 1e-10
+    assert len(said[0]["test"]) in (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +374,12 @@ def test_race_lists_what_there_is(capsys):
         ("race",), ("race", "nothing"), ("race", "rosenbrock", "--rules", "magic"),
         ("race", "rosenbrock", "--rules", "sgd:lr=-1"), ("race", "rosenbrock", "--rules", "sgd:lr=0"),
         ("race", "logistic", "--batch", "100000"), ("race", "logistic", "--batch", "some"),
+        ("race", "network", "--hidden", "0"), ("race", "network", "--hidden", "x"),
+        ("race", "logistic", "--hidden", "4"), ("race", "logistic", "--seed", "-1"),
+        ("race", "rosenbrock", "--penalty", "l2:1"), ("race", "rosenbrock", "--data", "moons"),
+        ("race", "logistic", "--data", "blobs"), ("race", "logistic", "--noise", "2"),
+        ("race", "logistic", "--data", "iris", "--noise", "0.1"), ("race", "logistic", "--data", "x.csv"),
+        ("race", "polynomial", "--degree", "0"), ("race", "network", "--degree", "2"),
         ("race", "rosenbrock", "--schedule", "never"), ("race", "logistic", "--data", "/nowhere.csv", "--label", "y"),
     ],
 )  # fmt: skip
@@ -286,7 +403,8 @@ def test_the_click_through_file_is_learned_as_scikit_learn_does(assets, capsys):
     from sklearn.linear_model import LogisticRegression as Theirs
     from sklearn.metrics import roc_auc_score
 
-    _problem, table = build_problem("logistic", path, "Clicked on Ad", columns.split(","))
+    setup = ProblemSetup("logistic", data=str(path), label="Clicked on Ad", columns=tuple(columns.split(",")))
+    table = drive(build(setup)).table
     other = Theirs(C=np.inf, max_iter=1000).fit(table.x[:, :-1], table.y)
     theirs = roc_auc_score(table.test_y, other.decision_function(table.test_x[:, :-1]))
     assert said[0]["test"]["roc_auc"] == pytest.approx(theirs, abs=0.002)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import SightlineError
 from engine.optimizers.problem import Known, Problem
 
 
@@ -62,7 +63,13 @@ class Surface(Problem):
 
 
 def quadratic(condition: float = 25.0) -> Surface:
-    """(x^2 + condition y^2) / 2: as narrow as its condition number says."""
+    """(x^2 + condition y^2) / 2: as narrow as its condition number says.
+
+    Raises:
+        SightlineError: a condition number below 1, or above a million.
+    """
+    if not 1 <= condition <= 1e6:
+        raise SightlineError(f"A condition number is 1 to 1,000,000 and not {condition:g}: 25 is usual.")
     return Surface(
         "Quadratic", lambda x, y: (x**2 + condition * y**2) / 2, lambda x, y: (x, condition * y), (-3.0, 2.0),
         Known(0.0, np.zeros((1, 2))),
