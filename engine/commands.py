@@ -18,6 +18,7 @@ from engine.commands_base import Parser, Show, add_command, fraction, positive, 
 from engine.commands_explain import add_explain, explain
 from engine.commands_inspect import add_inspect, inspect
 from engine.commands_race import add_race, race
+from engine.commands_search import add_search, search
 from engine.commands_train import add_train, train
 from engine.errors import SightlineError
 from engine.job import Job, Progress, drive
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add_explain(commands)
     add_train(commands)
     add_race(commands)
+    add_search(commands)
     add_command(commands, "doctor", "check what this machine has and lacks")
     return parser
 
@@ -263,6 +265,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Show], Job[None]]] = {
     "explain": explain,
     "train": train,
     "race": race,
+    "search": search,
     "doctor": _doctor,
 }
 """The commands by name; any other first word is a source."""

@@ -80,7 +80,7 @@ def build(setup: ProblemSetup) -> Job[Built]:
         SightlineError: no such problem, data that cannot be learned from, or a setting that cannot be.
     """
     setup = settled(setup)
-    _check(setup)
+    check_setup(setup)
     kind = kind_of(setup.problem)
     if not kind.data:
         surface = quadratic(setup.condition) if kind.key == "quadratic" else SURFACES[kind.key]()
@@ -97,7 +97,7 @@ def build(setup: ProblemSetup) -> Job[Built]:
     return Built(setup, problem, table, tuple(notes))
 
 
-def _check(setup: ProblemSetup) -> None:
+def check_setup(setup: ProblemSetup) -> None:
     """Refuse numbers that no form would offer; a text may say any."""
     for one in fields(setup):
         info, value = one.metadata.get("knob"), getattr(setup, one.name)
@@ -127,6 +127,3 @@ def model_of(kind: ProblemKind, setup: ProblemSetup, table: Table) -> TableModel
     made: TableModel = model(table.x, table.y, setup.penalised, (table.test_x, table.test_y), **extra)
     made.title = kind.title
     return made
-
-
-_model = model_of

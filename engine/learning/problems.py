@@ -87,11 +87,11 @@ def test_figures(problem: Problem, theta: Any) -> dict[str, float] | None:
     if answers is None:
         return None
     said, truth = answers
-    rows = [_figures(problem.classes, truth, row) for row in said]
+    rows = [figures_of(problem.classes, truth, row) for row in said]
     return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 
-def _figures(classes: int, truth: Any, said: Any) -> dict[str, float]:
+def figures_of(classes: int, truth: Any, said: Any) -> dict[str, float]:
     if not classes:
         return {"rmse": metrics.rmse(truth, said), "r2": metrics.r2(truth, said)}
     if classes == 2:
