@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.optimizers.means import Means
 from engine.optimizers.record import Chunk, Full, Trace
 from engine.optimizers.thinned import Thinned
 
@@ -79,3 +80,32 @@ def test_before_the_first_step_there_is_nothing():
     assert len(curve.line("loss", "steps", 0, 10, 100).x) == 0
     assert len(curve.twin("steps", 0, 10, 100).x) == 0
     assert curve.end("seconds") == 0
+
+
+def test_noisy_curves_are_means_over_stretches():
+    noise = np.random.default_rng(1).normal(size=(2, 40_000))
+    curve = Thinned(rows=10)
+    for first in range(0, 40_000, 333):
+        part = noise[:, first : first + 333]
+        curve.append(chunk(first, 5 + part, twin=5 + part))
+    line = curve.line("loss", "steps", 0, 40_000, 600, band=1, smooth=True)
+    assert 100 < len(line.x) <= 162
+    # the first whole stretch has 256 steps
+    assert line.y[0] == pytest.approx(5 + noise[:, :256].mean(), rel=1e-6)
+    assert line.x[0] == 127.5
+    assert np.nanstd(line.y) < 0.1
+    assert np.all(line.high > line.y)
+    twin = curve.twin("steps", 0, 40_000, 600, smooth=True)
+    assert np.allclose(twin.y, line.y[: len(twin.y)])
+    log = curve.line("loss", "steps", 1, 40_000, 600, log_x=True, smooth=True)
+    assert np.all(np.diff(log.x) > 0)
+    assert (log.x < 100).sum() > 20
+
+
+def test_means_leave_out_what_is_no_number():
+    means = Means()
+    for part in ([1.0, np.nan, 3.0], np.arange(40.0), [np.nan] * 20):
+        means.append(np.array(part))
+    seen = means.view(np.array([0, 3, 10, 43, 63]))
+    assert seen[:3].tolist() == [2.0, 3.0, pytest.approx(np.arange(7, 40).mean())]
+    assert np.isnan(seen[3])

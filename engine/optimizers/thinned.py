@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.optimizers.means import Means
 from engine.optimizers.pyramid import Pyramid
 from engine.optimizers.record import Chunk, Record, mean_and_error
 
@@ -12,6 +13,8 @@ AXES = ("steps", "epochs", "evaluations", "seconds")
 QUANTITIES = ("loss", "train", "test", "norm", "distance", "rate")
 """loss is that of the rows of each step, train and test are the full objective where it was measured."""
 _PIECES = 12
+_STRETCHES = 160
+"""Of a noisy curve that is drawn smooth: each is the mean of as many steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +49,7 @@ class Thinned:
         self.apart: float | None = None
         """The largest relative difference from the twin so far."""
         self._pyramids: dict[str, Pyramid] = {}
+        self._means: dict[str, Means] = {}
         self._twin = Pyramid()
 
     def append(self, chunk: Chunk) -> None:
@@ -90,7 +94,8 @@ class Thinned:
         return record.first + min(max(at, 0), len(record) - 1)
 
     def line(
-        self, quantity: str, axis: str, x0: float, x1: float, pixels: int, *, log_x: bool = False, band: float = 0.0
+        self, quantity: str, axis: str, x0: float, x1: float, pixels: int, *, log_x: bool = False, band: float = 0.0,
+        smooth: bool = False,
     ) -> Line:  # fmt: skip
         """A line that looks like the whole curve between two places.
 
@@ -101,6 +106,7 @@ class Thinned:
             pixels: how wide it is drawn.
             log_x: equal ratios are equally wide.
             band: so many standard errors on both sides; 0 for none. Of the loss alone.
+            smooth: means over stretches of steps, as of losses that are noisy: those of batches.
 
         Returns:
             At most about 2 `pixels` points, each bucket with its lowest and highest value.
@@ -109,6 +115,8 @@ class Thinned:
             return self._full(quantity, axis)
         if not len(self.record):
             return _NOTHING
+        if smooth and quantity in ("loss", "norm"):
+            return self._smooth(quantity, axis, x0, x1, log_x, band)
         spans = self._spans(axis, x0, x1, pixels, log_x)
         pyramid = self._pyramid(quantity)
         where, values = _joined([pyramid.view(first, last, some) for first, last, some in spans])
@@ -121,16 +129,47 @@ class Thinned:
         wide = _widest(where, error) * band
         return Line(x, values, values - wide, values + wide)
 
-    def twin(self, axis: str, x0: float, x1: float, pixels: int, *, log_x: bool = False) -> Line:
+    def twin(
+        self, axis: str, x0: float, x1: float, pixels: int, *, log_x: bool = False, smooth: bool = False
+    ) -> Line:  # fmt: skip
         """The loss of torch's twin, as `line`."""
         count = len(self._twin)
         if not count:
             return _NOTHING
+        if smooth:
+            edges = self._edges(axis, x0, x1, log_x)
+            # the same stretches as the curve's, so that one lies on the other
+            edges = edges[edges <= count]
+            return self._stretches("twin", axis, edges) if len(edges) > 1 else _NOTHING
         spans = [(a, min(b, count), some) for a, b, some in self._spans(axis, x0, x1, pixels, log_x) if a < count]
         if not spans:
             return _NOTHING
         where, values = _joined([self._twin.view(*span) for span in spans])
         return Line(self._at(axis, where), values)
+
+    def _smooth(self, quantity: str, axis: str, x0: float, x1: float, log_x: bool, band: float) -> Line:
+        edges = self._edges(axis, x0, x1, log_x)
+        line = self._stretches(quantity, axis, edges)
+        if quantity != "loss" or not band:
+            return line
+        wide = np.nan_to_num(self._mean("error").view(edges)) * band
+        return Line(line.x, line.y, line.y - wide, line.y + wide)
+
+    def _stretches(self, name: str, axis: str, edges: np.ndarray) -> Line:
+        return Line(self._at(axis, (edges[:-1] + edges[1:] - 1) / 2), self._mean(name).view(edges))
+
+    def _edges(self, axis: str, x0: float, x1: float, log_x: bool) -> np.ndarray:
+        """Where the stretches begin, and the last one ends; they stay where they are while the curve grows."""
+        first, last = (self.place(axis, x) - self.record.first for x in (x0, x1))
+        last = min(len(self.record), last + 1)
+        count = last - first
+        if log_x:
+            cuts = np.unique(np.geomspace(first + 1, last + 1, _STRETCHES + 1).astype(np.int64) - 1)
+            return cuts if len(cuts) > 1 else np.array([first, last])
+        size = max(1, 2 ** int(np.ceil(np.log2(max(1, count) / _STRETCHES))))
+        begin = -(-first // size) * size
+        edges = np.arange(begin, last, size, dtype=np.int64)
+        return np.unique(np.concatenate([[first], edges, [last]]))
 
     def _full(self, quantity: str, axis: str) -> Line:
         fulls = [one for one in self.record.fulls if getattr(one, quantity) is not None]
@@ -161,6 +200,14 @@ class Thinned:
         series = self.record.series("evaluations" if axis == "epochs" else axis)
         x = series[where.astype(np.int64)]
         return x / max(1, self.rows) if axis == "epochs" else x
+
+    def _mean(self, name: str) -> Means:
+        """The means of one series, as long as the series is now."""
+        means = self._means.setdefault(name, Means())
+        series = self._twin.values if name == "twin" else self.record.series(name)
+        if len(means) < len(series):
+            means.append(series[len(means) :])
+        return means
 
     def _pyramid(self, name: str) -> Pyramid:
         """The pyramid of one series, as long as the series is now."""

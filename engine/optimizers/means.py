@@ -1,0 +1,61 @@
+"""The mean of a growing series over stretches of it, in the time that the stretches take and not their points."""
+
+import numpy as np
+
+_EVERY = 16
+"""Sums are kept for every so many points; shorter stretches are added up."""
+
+
+class Means:
+    """Means of a series that is only appended to; NaN is left out."""
+
+    def __init__(self) -> None:
+        self._series = np.empty(1024, np.float32)
+        self._length = 0
+        # sums and counts of all points before each 16th
+        self._sums, self._counts = np.zeros(1), np.zeros(1)
+        self._filled = 1
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, values: np.ndarray) -> None:
+        """Add (n,) numbers at the end."""
+        end = self._length + len(values)
+        if end > len(self._series):
+            self._series = np.concatenate([self._series, np.empty(max(end, len(self._series)), np.float32)])
+        self._series[self._length : end] = values
+        self._length = end
+        done, complete = self._filled - 1, end // _EVERY
+        if complete == done:
+            return
+        if complete >= len(self._sums):
+            room = max(complete + 1, 2 * len(self._sums)) - len(self._sums)
+            self._sums = np.concatenate([self._sums, np.zeros(room)])
+            self._counts = np.concatenate([self._counts, np.zeros(room)])
+        some = self._series[done * _EVERY : complete * _EVERY].reshape(-1, _EVERY).astype(np.float64)
+        there = np.isfinite(some)
+        self._sums[done + 1 : complete + 1] = self._sums[done] + np.cumsum(np.where(there, some, 0.0).sum(1))
+        self._counts[done + 1 : complete + 1] = self._counts[done] + np.cumsum(there.sum(1))
+        self._filled = complete + 1
+
+    def view(self, edges: np.ndarray) -> np.ndarray:
+        """The means of stretches.
+
+        Args:
+            edges: (m + 1,) int64, rising, from 0 to the length: stretch k begins at edge k and ends before edge k + 1.
+
+        Returns:
+            (m,) float64, NaN where a stretch has no number.
+        """
+        sums, counts = zip(*(self._before(int(edge)) for edge in edges), strict=True)
+        total, count = np.diff(sums), np.diff(counts)
+        with np.errstate(all="ignore"):
+            return np.where(count > 0, total / count, np.nan)
+
+    def _before(self, end: int) -> tuple[float, float]:
+        """Sum and count of all points before one."""
+        block = min(end // _EVERY, self._filled - 1)
+        rest = self._series[block * _EVERY : end].astype(np.float64)
+        there = np.isfinite(rest)
+        return self._sums[block] + rest[there].sum(), self._counts[block] + there.sum()
