@@ -72,6 +72,12 @@ def _explain(settings: Settings) -> Workspace:
     return SaliencyPage(settings, settings.load("window", WindowSettings()).device)
 
 
+def _optimize(settings: Settings) -> Workspace:
+    from gui.optimizers_page import OptimizersPage
+
+    return OptimizersPage(settings)
+
+
 def build(argv: Sequence[str] = ()) -> tuple[QApplication, Window]:
     """The application and its window, not yet shown."""
     existing = QApplication.instance()
@@ -81,7 +87,7 @@ def build(argv: Sequence[str] = ()) -> tuple[QApplication, Window]:
     settings = Settings()
     chosen = settings.load("window", WindowSettings())
     theme.apply(app, theme.wanted(chosen.theme))
-    from gui import inspection_routes, saliency_routes
+    from gui import inspection_routes, optimizers_routes, saliency_routes
     from gui.tracking_page import TrackingPage
 
     inspect = LatePage(
@@ -92,7 +98,11 @@ def build(argv: Sequence[str] = ()) -> tuple[QApplication, Window]:
         "explain", "Explain", "explain", lambda: _explain(settings),
         takes=lambda kind: kind != "drawn", claims=saliency_routes.claims,
     )  # fmt: skip
-    window = Window([TrackingPage(settings, chosen.device), inspect, explain], settings)
+    optimize = LatePage(
+        "optimize", "Optimize", "optimize", lambda: _optimize(settings),
+        claims=optimizers_routes.claims,
+    )  # fmt: skip
+    window = Window([TrackingPage(settings, chosen.device), inspect, explain, optimize], settings)
     app.styleHints().colorSchemeChanged.connect(lambda _scheme: window.restyle())
     return app, window
 

@@ -1,5 +1,6 @@
-"""The only file that imports pyqtgraph: live curves, each one item for its whole life."""
+"""Live curves, each one item for its whole life. Of all files only `curves*.py` import pyqtgraph."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -84,9 +85,13 @@ class Curves(QWidget):
 
     def clear(self) -> None:
         """Take all curves away."""
-        for item in self._items.values():
-            self._plot.removeItem(item)
-        self._items, self._numbers = {}, {}
+        self.keep(())
+
+    def keep(self, names: Collection[str]) -> None:
+        """Take those away that are not among these."""
+        for name in [name for name in self._items if name not in names]:
+            self._plot.removeItem(self._items.pop(name))
+            del self._numbers[name]
         self._write_legend()
 
     def restyle(self) -> None:

@@ -24,17 +24,17 @@ class ProblemSetup:
         label: the column of a file that is to be told.
         columns: those of a file that it is told from; () takes all others.
         group: a column whose rows of one value stay together on one side of the split; "" for none.
+        penalty, strength: what is added to the objective.
+        condition: of the quadratic surface.
+        gamma, shake: of robust regression: the exponent, and the standard deviation of the noise on the gradient.
         rows, noise: of a drawn set.
         features: what is made of data of two numbers, of `FEATURES`.
         degree: of the polynomial that is made of the features; 1 leaves them.
-        penalty, strength: what is added to the objective.
         test_share: of the rows, kept aside.
         seed: of what is drawn, and of the permutation that takes the test part.
         hidden: neurons of each hidden layer of a network.
         activation: of its hidden layers.
         init: how its weights begin.
-        condition: of the quadratic surface.
-        gamma, shake: of robust regression: the exponent, and the standard deviation of the noise on the gradient.
     """
 
     problem: str = "logistic"
@@ -42,18 +42,6 @@ class ProblemSetup:
     label: str = ""
     columns: tuple[str, ...] = ()
     group: str = ""
-    rows: int = knob(500, "Rows", group="Data", low=20, high=5000, step=10, help="Rows that are drawn.")
-    noise: float = knob(
-        0.1, "Noise", group="Data", low=0.0, high=1.0, step=0.01, unit="%", help="How much the rows are scattered."
-    )
-    features: tuple[str, ...] = knob(
-        ("x", "y"), "Features", group="Data", help="What is made of the two numbers of each row."
-    )
-    degree: int = knob(1, "Degree", group="Data", low=1, high=6, step=1, help="Of the polynomial of the features.")
-    test_share: float = knob(
-        0.2, "Test share", group="Data", low=0.05, high=0.9, step=0.05, unit="%", help="Rows that are kept aside."
-    )
-    seed: int = knob(0, "Seed", group="Data", low=0, high=9999, step=1, help="Of what is drawn, and of the split.")
     penalty: str = knob(
         "none", "Penalty", group="Problem", choices=PENALTIES, words=("None", "L1", "L2", "Elastic net"),
         help="What keeps the parameters small.",
@@ -61,15 +49,6 @@ class ProblemSetup:
     strength: float = knob(
         0.01, "Strength", group="Problem", low=0.0, high=1.0, log=True, help="How strongly the penalty counts."
     )
-    hidden: tuple[int, ...] = (8,)
-    activation: str = knob(
-        "tanh", "Activation", group="Network", choices=ACTIVATIONS, words=("Tanh", "Sigmoid", "ReLU", "None (linear)"),
-        help="What each hidden neuron does with its sum.",
-    )  # fmt: skip
-    init: str = knob(
-        "xavier", "Start", group="Network", choices=INITS, words=("Xavier", "Normal, 1", "Zero"),
-        help="How the weights begin; from zero all neurons stay alike.",
-    )  # fmt: skip
     condition: float = knob(
         25.0, "Condition", group="Problem", low=1.0, high=1000.0, log=True, help="How narrow the valley is."
     )
@@ -85,6 +64,27 @@ class ProblemSetup:
     shake: float = knob(
         0.1, "Gradient noise", group="Problem", low=0.0, high=5.0, step=0.05, help="Standard deviation on each number."
     )
+    rows: int = knob(500, "Rows", group="Data", low=20, high=5000, step=10, help="Rows that are drawn.")
+    noise: float = knob(
+        0.1, "Noise", group="Data", low=0.0, high=1.0, step=0.01, unit="%", help="How much the rows are scattered."
+    )
+    features: tuple[str, ...] = knob(
+        ("x", "y"), "Features", group="Data", help="What is made of the two numbers of each row."
+    )
+    degree: int = knob(1, "Degree", group="Data", low=1, high=6, step=1, help="Of the polynomial of the features.")
+    test_share: float = knob(
+        0.2, "Test share", group="Data", low=0.05, high=0.9, step=0.05, unit="%", help="Rows that are kept aside."
+    )
+    seed: int = knob(0, "Seed", group="Data", low=0, high=9999, step=1, help="Of what is drawn, and of the split.")
+    hidden: tuple[int, ...] = (8,)
+    activation: str = knob(
+        "tanh", "Activation", group="Network", choices=ACTIVATIONS, words=("Tanh", "Sigmoid", "ReLU", "None (linear)"),
+        help="What each hidden neuron does with its sum.",
+    )  # fmt: skip
+    init: str = knob(
+        "xavier", "Start", group="Network", choices=INITS, words=("Xavier", "Normal, 1", "Zero"),
+        help="How the weights begin; from zero all neurons stay alike.",
+    )  # fmt: skip
 
     @property
     def penalised(self) -> Penalty:

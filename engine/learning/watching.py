@@ -14,7 +14,7 @@ from engine.knobs import Cell
 from engine.learning.build import Built
 from engine.learning.looking import Look, look
 from engine.optimizers.race import RaceResult
-from engine.optimizers.record import Chunk, Moved
+from engine.optimizers.record import Chunk, Moved, columns_of
 from engine.optimizers.slices import Field, Line, Slice, contours, field_of, levels, room, slice_field, slice_of
 
 _LOOK_S, _JUDGE_S, _SLICE_S = 0.1, 1.0, 2.0
@@ -144,7 +144,8 @@ def watched(racing: Job[RaceResult], built: Built, wanted: Cell[Wanted], contend
                 yield from eyes.last()
                 result: RaceResult = end.value
                 return result
-            yield event
+            # means over replicates are computed here, and not where the window is drawn
+            yield replace(event, columns=columns_of(event.trace)) if isinstance(event, Chunk) else event
             if isinstance(event, Chunk | Moved):
                 eyes.take(event)
             yield from eyes.turn()

@@ -7,10 +7,14 @@ _EVERY = 16
 
 
 class Means:
-    """Means of a series that is only appended to; NaN is left out."""
+    """Means of a series that is only appended to; NaN is left out.
 
-    def __init__(self) -> None:
-        self._series = np.empty(1024, np.float32)
+    Args:
+        expected: how many points there will be, if that is known.
+    """
+
+    def __init__(self, expected: int = 1024) -> None:
+        self._series = np.empty(max(1, expected), np.float32)
         self._length = 0
         # sums and counts of all points before each 16th
         self._sums, self._counts = np.zeros(1), np.zeros(1)

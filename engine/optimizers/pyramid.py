@@ -10,10 +10,13 @@ class Pyramid:
     """The smallest and largest values of buckets of 2, 4, 8 ... points of a series that is only appended to.
 
     NaN is a gap: a bucket leaves it out, and is NaN where it holds nothing else.
+
+    Args:
+        expected: how many points there will be, if that is known: memory for more is copied over when it is used up.
     """
 
-    def __init__(self) -> None:
-        self._series = np.empty(1024, np.float32)
+    def __init__(self, expected: int = 1024) -> None:
+        self._series = np.empty(max(1, expected), np.float32)
         self._length = 0
         # by level from _LEAST on: lows and highs of the buckets that are complete
         self._levels: list[tuple[np.ndarray, np.ndarray]] = []
@@ -35,22 +38,21 @@ class Pyramid:
         self._series = _grown(self._series, end)
         self._series[self._length : end] = values
         self._length = end
-        level = _LEAST
-        while self._raise(level):
-            level += 1
 
-    def _raise(self, level: int) -> bool:
-        """Fill the buckets of one level that have become complete; False where there is none."""
+    def _raise(self, level: int) -> None:
+        """Fill the buckets of the levels up to this one that have become complete: only what is looked at is."""
+        for one in range(_LEAST, level + 1):
+            self._fill(one)
+
+    def _fill(self, level: int) -> None:
         number = level - _LEAST
         complete = self._length >> level
         if number == len(self._levels):
-            if not complete:
-                return False
             self._levels.append((np.empty(64, np.float32), np.empty(64, np.float32)))
             self._filled.append(0)
         done = self._filled[number]
         if complete == done:
-            return False
+            return
         lows, highs = (_grown(one, complete) for one in self._levels[number])
         if number:
             below = slice(2 * done, 2 * complete)
@@ -63,7 +65,6 @@ class Pyramid:
             highs[done:complete] = np.fmax.reduce(some, axis=1)
         self._levels[number] = (lows, highs)
         self._filled[number] = complete
-        return True
 
     def view(self, first: int, last: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
         """A line that looks like the series on so many pixels.
@@ -99,6 +100,7 @@ class Pyramid:
         if begin >= end:
             return _ends(self._series, [])
         if level >= _LEAST:
+            self._raise(level)
             lows, highs = self._levels[level - _LEAST]
             return lows[begin:end], highs[begin:end]
         some = self._series[begin << level : end << level].reshape(-1, 1 << level)

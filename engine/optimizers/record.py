@@ -62,6 +62,7 @@ class Chunk:
         theta: (R, P), where it is after the last step (or its average).
         twin: (R, m) float64, the losses of torch's twin at the first m of these steps; None where it does not follow.
         apart: the largest relative difference of a parameter from the twin's in these steps; None without a twin.
+        columns: what `columns_of` says of the trace, where somebody has computed it.
     """
 
     contender: int
@@ -69,6 +70,7 @@ class Chunk:
     theta: np.ndarray
     twin: np.ndarray | None = None
     apart: float | None = None
+    columns: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +123,16 @@ def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(count > 0, mean, np.nan), np.where(count > 1, error, np.nan)
 
 
+def columns_of(trace: Trace) -> np.ndarray:
+    """What a `Record` keeps of a trace: (7, n) float64, a row for each of `Record.NAMES`."""
+    loss, error = mean_and_error(trace.losses)
+    made = np.empty((len(Record.NAMES), len(loss)))
+    made[0], made[1], made[2] = loss, error, mean_and_error(trace.norms)[0]
+    made[3] = np.nan if trace.distances is None else mean_and_error(trace.distances)[0]
+    made[4], made[5], made[6] = trace.rates, trace.evaluations, trace.seconds
+    return made
+
+
 class Record:
     """The series of one contender, appended chunk by chunk: means and standard errors over the replicates.
 
@@ -128,17 +140,21 @@ class Record:
         first: the step of the first column; a fork begins late.
         diverged: how many replicates have diverged so far.
         fulls: the full objective, step by step as it was measured.
+
+    Args:
+        expected: how many steps there will be, if that is known.
     """
 
     NAMES = ("loss", "error", "norm", "distance", "rate", "evaluations", "seconds")
     """loss and norm are means, error the standard error of the loss."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int = 1024) -> None:
         self.first = 0
         self.diverged = 0
         self.fulls: list[Full] = []
         self._length = 0
-        self._series = {name: np.empty(1024) for name in self.NAMES}
+        # memory that is never written costs nothing: a run of known length is never copied
+        self._data = np.empty((len(self.NAMES), max(1, expected)))
 
     @classmethod
     def restored(cls, first: int, diverged: int, series: Mapping[str, np.ndarray], fulls: Sequence[Full]) -> "Record":
@@ -151,42 +167,42 @@ class Record:
         Raises:
             ValueError: they are not of one length.
         """
-        made = cls()
-        made.first, made.diverged, made.fulls = first, diverged, list(fulls)
-        made._length = max((len(column) for column in series.values()), default=0)
-        for name in cls.NAMES:
+        length = max((len(column) for column in series.values()), default=0)
+        made = cls(length)
+        made.first, made.diverged, made.fulls, made._length = first, diverged, list(fulls), length
+        for number, name in enumerate(cls.NAMES):
             column = series.get(name)
-            made._series[name] = np.full(max(1, made._length), np.nan) if column is None else np.asarray(column)
-            if made._length and len(made._series[name]) != made._length:
-                raise ValueError(f"{name} has {len(made._series[name])} numbers and not {made._length}")
+            if column is not None and len(column) != length:
+                raise ValueError(f"{name} has {len(column)} numbers and not {length}")
+            made._data[number, :length] = np.nan if column is None else column
         return made
 
     def __len__(self) -> int:
         return self._length
 
-    def append(self, trace: Trace) -> None:
-        """Take a trace that follows the last one."""
+    def append(self, trace: Trace, columns: np.ndarray | None = None) -> None:
+        """Take a trace that follows the last one.
+
+        Args:
+            trace: the steps.
+            columns: what `columns_of` says of it, where that is known.
+        """
         if not self._length:
             self.first = trace.first
-        loss, error = mean_and_error(trace.losses)
-        none = np.full(len(loss), np.nan)
-        columns = (
-            loss, error, mean_and_error(trace.norms)[0],
-            none if trace.distances is None else mean_and_error(trace.distances)[0],
-            trace.rates, trace.evaluations, trace.seconds,
-        )  # fmt: skip
-        end = self._length + len(loss)
-        for name, column in zip(self.NAMES, columns, strict=True):
-            if end > len(self._series[name]):
-                self._series[name] = np.concatenate([self._series[name], np.empty(max(end, len(self._series[name])))])
-            self._series[name][self._length : end] = column
+        columns = columns_of(trace) if columns is None else columns
+        end = self._length + columns.shape[1]
+        if end > self._data.shape[1]:
+            grown = np.empty((len(self.NAMES), max(end, 2 * self._data.shape[1])))
+            grown[:, : self._length] = self._data[:, : self._length]
+            self._data = grown
+        self._data[:, self._length : end] = columns
         self._length = end
         self.fulls.extend(trace.full)
         self.diverged = trace.diverged
 
     def series(self, name: str) -> np.ndarray:
         """One of `NAMES` so far, (n,) float64; not to be written."""
-        view = self._series[name][: self._length]
+        view = self._data[self.NAMES.index(name), : self._length]
         view.flags.writeable = False
         return view
 

@@ -41,10 +41,12 @@ class Thinned:
     Args:
         record: of the contender; None begins a new one.
         rows: of the problem's data, for epochs; 0 for a surface.
+        expected: how many steps there will be, if that is known.
     """
 
-    def __init__(self, record: Record | None = None, rows: int = 0) -> None:
-        self.record = record or Record()
+    def __init__(self, record: Record | None = None, rows: int = 0, expected: int = 1024) -> None:
+        self.record = Record(expected) if record is None else record
+        self._expected = max(expected, len(self.record))
         self.rows = rows
         self.apart: float | None = None
         """The largest relative difference from the twin so far."""
@@ -54,7 +56,7 @@ class Thinned:
 
     def append(self, chunk: Chunk) -> None:
         """Take what a race tells of this contender."""
-        self.record.append(chunk.trace)
+        self.record.append(chunk.trace, chunk.columns)
         if chunk.twin is not None:
             self._twin.append(mean_and_error(chunk.twin)[0])
         if chunk.apart is not None:
@@ -203,7 +205,7 @@ class Thinned:
 
     def _mean(self, name: str) -> Means:
         """The means of one series, as long as the series is now."""
-        means = self._means.setdefault(name, Means())
+        means = self._means.get(name) or self._means.setdefault(name, Means(self._expected))
         series = self._twin.values if name == "twin" else self.record.series(name)
         if len(means) < len(series):
             means.append(series[len(means) :])
@@ -211,7 +213,7 @@ class Thinned:
 
     def _pyramid(self, name: str) -> Pyramid:
         """The pyramid of one series, as long as the series is now."""
-        pyramid = self._pyramids.setdefault(name, Pyramid())
+        pyramid = self._pyramids.get(name) or self._pyramids.setdefault(name, Pyramid(self._expected))
         series = self.record.series(name)
         if len(pyramid) < len(series):
             pyramid.append(series[len(pyramid) :])

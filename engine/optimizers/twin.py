@@ -46,6 +46,14 @@ def has_twin(contender: Contender) -> bool:
     return contender.key in _MAKERS and not wraps.average and decays and not (contender.key == "adamw" and wraps.l2)
 
 
+def prepare() -> Job[None]:
+    """Import what torch.optim itself imports with its first optimizer: some seconds, better spent before a race."""
+    import torch
+
+    yield Progress("Getting torch.optim ready")
+    torch.optim.SGD([torch.zeros(1)], lr=1.0).step()
+
+
 def twin(
     problem: Problem, contender: Contender, steps: int = 1000, replicates: int = 1, first: int = 1000
 ) -> Job[Twin | None]:

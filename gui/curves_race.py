@@ -1,0 +1,433 @@
+"""The curves of a race: many points drawn as few, bands, the torch twin under each.
+
+Of all files only `curves*.py` import pyqtgraph."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from engine.optimizers.thinned import Line
+from gui import theme
+from gui.curves_race_parts import PlotChoices, Shown, band_shape, log_ticks, make_bands
+
+REPAINT_MS = 33
+_QUIET_PIXELS, _QUIET_ALL = 96, 12_000
+"""How wide an earlier run is drawn at most, and all of them together: hundreds lie behind."""
+_FLOOR = 1e-300
+_EACH_STEP = ("loss", "norm", "distance", "rate")
+"""What is recorded of every step."""
+
+
+class RacePlot(QWidget):
+    """The large plot of a race.
+
+    Signals:
+        pointed(int): the step that was pressed.
+    """
+
+    pointed = Signal(int)
+
+    def __init__(self, choices: PlotChoices | None = None) -> None:
+        super().__init__()
+        self.setAccessibleName("Curves of the race")
+        self.choices = choices or PlotChoices()
+        self.shown: list[Shown] = []
+        self.rows = 0
+        self.following = True
+        self.repaints = 0
+        self._plot: Any = None
+        self._items: list[Any] = []
+        self._quiet: list[Any] = []
+        self._cursor_at: int | None = None
+        self._dirty = False
+        self._growing = False
+        self._drawn: dict[int, Any] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 12, 6)
+        column.setSpacing(2)
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        self.title = QLabel()
+        self.title.setObjectName("plotTitle")
+        self.title.setMinimumWidth(60)
+        self.corner = QHBoxLayout()
+        self.corner.setSpacing(4)
+        top.addWidget(self.title, 1)
+        top.addLayout(self.corner)
+        column.addLayout(top)
+        self.readout = QLabel(" ")
+        self.readout.setObjectName("plotTitle")
+        self.readout.setTextFormat(Qt.TextFormat.RichText)
+        column.addWidget(self.readout)
+        self._place = QVBoxLayout()
+        column.addLayout(self._place, 1)
+        self.empty = QLabel("Press Race, and watch each rule learn.", self)
+        self.empty.setObjectName("quiet")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._timer = QTimer(self)
+        self._timer.setInterval(REPAINT_MS)
+        self._timer.timeout.connect(self._repaint)
+
+    def sizeHint(self) -> QSize:
+        return QSize(620, 420)
+
+    # -- what is shown
+
+    def show_curves(self, shown: Sequence[Shown]) -> None:
+        """Draw these curves from now on; they may grow."""
+        self.shown = list(shown)
+        self.empty.setVisible(not self.shown)
+        plot = self._ready()
+        loud = [one for one in self.shown if not one.quiet]
+        while len(self._items) < len(loud):
+            import pyqtgraph as pg
+
+            pair = (pg.PlotCurveItem(connect="finite"), pg.PlotCurveItem(connect="finite"))
+            for z, item in zip((2, 3), pair, strict=True):
+                item.setZValue(z)
+                plot.addItem(item)
+            self._items.append(pair)
+        for pair in self._items[len(loud) :]:
+            for item in pair:
+                item.setData([], [])
+        self._pens()
+        self._drawn = {}
+        self._draw_quiet()
+        self.grown()
+
+    def choose(self, **changes: Any) -> None:
+        """Draw it otherwise."""
+        before, self.choices = self.choices, replace(self.choices, **changes)
+        if (before.axis, before.quantity, before.log_x, before.log_y) != (
+            self.choices.axis, self.choices.quantity, self.choices.log_x, self.choices.log_y,
+        ):  # fmt: skip
+            self.following = True
+        if self._plot is not None:
+            self._axes()
+        self._draw_quiet()
+        self.grown()
+
+    def set_growing(self, growing: bool) -> None:
+        """Whether the curves grow now: room is kept ahead of them."""
+        if growing != self._growing:
+            self._growing = growing
+            self.grown()
+
+    def grown(self) -> None:
+        """The curves have grown: they are drawn at the next turn, at most 30 times a second."""
+        self._dirty = True
+        if not self._timer.isActive() and self.isVisible():
+            self._timer.start()
+
+    def fit(self) -> None:
+        """Show all there is, and follow what comes."""
+        self.following = True
+        self.grown()
+
+    def mark(self, step: int | None) -> None:
+        """Where one looks at the race."""
+        if step != self._cursor_at:
+            self._cursor_at = step
+            self.grown()
+
+    def restyle(self) -> None:
+        """Take on the colours of the theme."""
+        if self._plot is not None:
+            self._colour()
+            self._pens()
+            self._drawn = {}
+            self._draw_quiet()
+            self.grown()
+
+    # -- drawing
+
+    def _repaint(self) -> None:
+        if not self._dirty:
+            self._timer.stop()
+            return
+        self._dirty = False
+        if self._plot is None:
+            return
+        loud = [one for one in self.shown if not one.quiet]
+        choices = self.choices
+        if self.following:
+            self._follow_x(loud)
+        x0, x1 = self._range_x()
+        # a bucket a pixel and a half: nobody sees the difference, and painting takes two thirds
+        pixels = max(50, round(self._plot.getViewBox().width() / 1.5))
+        lows, highs, bands = [], [], []
+        for number, (one, (under, over)) in enumerate(zip(loud, self._items, strict=False)):
+            # what has not grown, in a view that has not moved, stays as it was drawn
+            state = (id(one.curve), len(one.curve), len(one.curve.record.fulls), x0, x1, pixels, choices, one.noisy)
+            kept = self._drawn.get(number)
+            if kept is not None and kept[0] == state:
+                self._keep(kept, lows, highs, bands)
+                continue
+            line = one.curve.line(
+                choices.quantity, choices.axis, x0, x1, pixels, log_x=choices.log_x, band=choices.band,
+                smooth=choices.smooth and one.noisy,
+            )  # fmt: skip
+            x, y = self._scaled(line)
+            over.setData(x, y, skipFiniteCheck=False)
+            twin = one.curve.twin(
+                choices.axis, x0, x1, pixels, log_x=choices.log_x, smooth=choices.smooth and one.noisy
+            )
+            if choices.twin and choices.quantity == "loss" and len(twin.x):
+                under.setData(*self._scaled(twin))
+            else:
+                under.setData([], [])
+            band = self._band(line, one.number, x0, x1, pixels) if line.low is not None else None
+            seen = y[np.isfinite(y)]
+            ends = (float(seen.min()), float(seen.max())) if len(seen) else None
+            kept = self._drawn[number] = (state, ends, band)
+            self._keep(kept, lows, highs, bands)
+        lows += self._quiet_ends[:1]
+        highs += self._quiet_ends[1:]
+        if self.following and lows:
+            self._follow_y(min(lows), max(highs))
+        view = self._plot.getViewBox().viewRect()
+        self._bands.show_bands(bands, view)
+        self._draw_cursor()
+        self._number_axes()
+        self.repaints += 1
+
+    def _range_x(self) -> tuple[float, float]:
+        low, high = self._plot.getViewBox().viewRange()[0]
+        return (10.0**low, 10.0**high) if self.choices.log_x else (low, high)
+
+    def _scaled(self, line: Line) -> tuple[np.ndarray, np.ndarray]:
+        """As the axes are: their logarithms, where these are wanted."""
+        return self._scaled_x(line.x), self._scaled_y(line.y)
+
+    def _scaled_x(self, x: np.ndarray) -> np.ndarray:
+        # the start has no logarithm: it stands at the left end
+        return np.log10(np.maximum(x, self._least_x())) if self.choices.log_x else x
+
+    def _least_x(self) -> float:
+        return {"steps": 1.0, "epochs": 1e-2, "evaluations": 1.0, "seconds": 1e-4}[self.choices.axis]
+
+    def _scaled_y(self, y: np.ndarray) -> np.ndarray:
+        if not self._log_y:
+            return y
+        with np.errstate(all="ignore"):
+            return np.where(y > _FLOOR, np.log10(np.maximum(y, _FLOOR)), np.nan)
+
+    def _band(self, line: Line, number: int, x0: float, x1: float, pixels: int) -> tuple[Any, QColor] | None:
+        """What is filled between the two sides of a band, and its colour."""
+        assert line.low is not None
+        assert line.high is not None
+        bottom = self._plot.getViewBox().viewRange()[1][0]
+        lowest = 10.0 ** max(-300.0, bottom - 1) if self._log_y else -np.inf
+        there = np.isfinite(line.low) & np.isfinite(line.high)
+        x = self._scaled_x(line.x[there])
+        low, high = (self._scaled_y(np.maximum(side[there], lowest)) for side in (line.low, line.high))
+        colour = QColor(theme.series_text(number))
+        colour.setAlphaF(0.16)
+        left, right = self._scaled_x(np.array([x0, x1]))
+        shape = band_shape(x, low, high, left, right, pixels)
+        return None if shape is None else (shape, colour)
+
+    @property
+    def _log_y(self) -> bool:
+        return self.choices.log_y and self.choices.quantity != "rate"
+
+    @staticmethod
+    def _keep(kept: Any, lows: list[float], highs: list[float], bands: list[Any]) -> None:
+        _state, ends, band = kept
+        if ends is not None:
+            lows.append(ends[0])
+            highs.append(ends[1])
+        if band is not None:
+            bands.append(band)
+
+    def _follow_x(self, loud: list[Shown]) -> None:
+        drawn = loud or self.shown
+        end = max((one.curve.end(self.choices.axis) for one in drawn), default=0.0)
+        first = min((one.curve.record.first for one in drawn), default=0) if self.choices.axis == "steps" else 0
+        least = self._least_x()
+        low, high = (np.log10(least), np.log10(max(end, 10 * least))) if self.choices.log_x else (
+            float(first), max(end, first + 10 * least),
+        )  # fmt: skip
+        now = self._plot.getViewBox().viewRange()[0]
+        if self._growing and now[0] == low and 0.9 * (now[1] - low) < high - low <= now[1] - low:
+            # a little room ahead: not every curve is drawn anew for each step of one
+            return
+        if self._growing:
+            high += 0.04 * (high - low)
+        self._plot.getViewBox().setXRange(float(low), float(high), padding=0.0)
+
+    def _follow_y(self, low: float, high: float) -> None:
+        room = 0.05 * (high - low) or (0.5 if self.choices.log_y else abs(high) * 0.1 or 1.0)
+        self._plot.getViewBox().setYRange(low - room, high + room, padding=0.0)
+
+    def _draw_quiet(self) -> None:
+        """Earlier runs, drawn once; they lie in a picture of their own that is painted as it is."""
+        if self._plot is None:
+            return
+        import pyqtgraph as pg
+
+        for item in self._quiet:
+            self._plot.removeItem(item)
+        self._quiet, self._quiet_ends = [], []
+        colours: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        choices = self.choices
+        quiet = [one for one in self.shown if one.quiet]
+        pixels = max(16, min(_QUIET_PIXELS, _QUIET_ALL // max(1, len(quiet))))
+        for one in quiet:
+            end = max(1e-9, one.curve.end(choices.axis))
+            x, y = self._scaled(one.curve.line(choices.quantity, choices.axis, 0, end, pixels, log_x=choices.log_x))
+            colours.setdefault(one.number % len(theme.current().series_text), []).append((x, y))
+        seen = np.concatenate([y for lines in colours.values() for _, y in lines]) if colours else np.empty(0)
+        seen = seen[np.isfinite(seen)]
+        self._quiet_ends = [float(seen.min()), float(seen.max())] if len(seen) else []
+        gap = np.array([np.nan])
+        for number, lines in colours.items():
+            colour = QColor(theme.series_text(number))
+            colour.setAlphaF(0.35)
+            x = np.concatenate([part for line in lines for part in (line[0], gap)])
+            y = np.concatenate([part for line in lines for part in (line[1], gap)])
+            item = pg.PlotCurveItem(x, y, pen=pg.mkPen(colour, width=1), connect="finite")
+            item.setZValue(0)
+            item.setCacheMode(pg.QtWidgets.QGraphicsItem.CacheMode.DeviceCoordinateCache)
+            self._plot.addItem(item)
+            self._quiet.append(item)
+
+    def _draw_cursor(self) -> None:
+        at = self._cursor_at
+        self._cursor.setVisible(at is not None)
+        if at is None or not self.shown:
+            return
+        curve = max((one.curve for one in self.shown if not one.quiet), key=len, default=self.shown[0].curve)
+        x = curve.x(self.choices.axis)
+        place = min(max(at - curve.record.first, 0), len(x) - 1)
+        if len(x):
+            self._cursor.setPos(float(self._scaled_x(x[place : place + 1])[0]))
+
+    # -- pyqtgraph
+
+    def _ready(self) -> Any:
+        if self._plot is not None:
+            return self._plot
+        import pyqtgraph as pg
+
+        pg.setConfigOptions(imageAxisOrder="row-major", antialias=False)
+        self._quiet_ends: list[float] = []
+        self._ticks: dict[str, Any] = {}
+        self._plot = pg.PlotWidget()
+        self._plot.setAccessibleName(self.accessibleName())
+        self._plot.setMenuEnabled(False)
+        self._plot.hideButtons()
+        self._plot.getPlotItem().setContentsMargins(0, 0, 0, 0)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            font = self.font()
+            font.setPixelSize(10)
+            axis.setStyle(tickFont=font, tickLength=-3, maxTickLevel=1)
+        self._plot.getAxis("left").setWidth(44)
+        self._bands = make_bands()
+        self._bands.setZValue(1)
+        self._plot.addItem(self._bands, ignoreBounds=True)
+        self._cursor = pg.InfiniteLine(0)
+        self._cursor.setZValue(5)
+        self._plot.addItem(self._cursor, ignoreBounds=True)
+        box = self._plot.getViewBox()
+        box.disableAutoRange()
+        box.sigRangeChangedManually.connect(lambda *_: self._moved())
+        self._plot.scene().sigMouseClicked.connect(self._clicked)
+        self._plot.scene().sigMouseMoved.connect(self._hovered)
+        self._place.addWidget(self._plot)
+        self._axes()
+        self._colour()
+        return self._plot
+
+    def _axes(self) -> None:
+        self._plot.getAxis("left").setLogMode(x=False, y=self._log_y)
+        self._plot.getAxis("bottom").setLogMode(x=self.choices.log_x, y=False)
+
+    def _number_axes(self) -> None:
+        """Numbers of logarithmic axes that do not lie over each other; pyqtgraph's do."""
+        ranges = self._plot.getViewBox().viewRange()
+        sizes = self._plot.getViewBox().width() / 60, self._plot.getViewBox().height() / 22
+        for side, log, (low, high), most in zip(
+            ("bottom", "left"), (self.choices.log_x, self._log_y), ranges, sizes, strict=True
+        ):
+            ticks = log_ticks(low, high, int(most)) if log else None
+            if ticks != self._ticks.get(side):
+                self._ticks[side] = ticks
+                self._plot.getAxis(side).setTicks(None if ticks is None else [ticks, []])
+
+    def _colour(self) -> None:
+        import pyqtgraph as pg
+
+        now = theme.current()
+        self._plot.setBackground(now.picture)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(pg.mkPen(now.line))
+            axis.setTextPen(pg.mkPen(now.quiet))
+        self._plot.showGrid(x=False, y=True, alpha=0.2)
+        self._cursor.setPen(pg.mkPen(now.quiet, width=1, style=Qt.PenStyle.DashLine))
+
+    def _pens(self) -> None:
+        import pyqtgraph as pg
+
+        loud = [one for one in self.shown if not one.quiet]
+        for one, (under, over) in zip(loud, self._items, strict=False):
+            over.setPen(pg.mkPen(theme.series_text(one.number), width=1))
+            # torch's line lies under the curve, broader and pale: where both agree it is a seam
+            pale = QColor(theme.current().text)
+            pale.setAlphaF(0.55)
+            under.setPen(pg.mkPen(pale, width=1, style=Qt.PenStyle.DotLine))
+            under.setZValue(4)
+
+    def _moved(self) -> None:
+        self.following = False
+        self.grown()
+
+    def _clicked(self, event: Any) -> None:
+        if event.double():
+            self.fit()
+            return
+        if event.button() == Qt.MouseButton.LeftButton and self.shown:
+            self.pointed.emit(self._step_at(event.scenePos()))
+
+    def _step_at(self, place: QPointF) -> int:
+        x = float(self._plot.getViewBox().mapSceneToView(place).x())
+        x = 10.0**x if self.choices.log_x else x
+        curve = max((one.curve for one in self.shown if not one.quiet), key=len, default=self.shown[0].curve)
+        return curve.place(self.choices.axis, x)
+
+    def _hovered(self, place: QPointF) -> None:
+        if not self.shown or not self._plot.getViewBox().sceneBoundingRect().contains(place):
+            self.readout.setText(" ")
+            return
+        self.readout.setText(self.words_at(self._step_at(place)))
+
+    def words_at(self, step: int) -> str:
+        """What the curves say at a step, as rich text."""
+        name = self.choices.quantity if self.choices.quantity in _EACH_STEP else "loss"
+        parts = [f"step {step:,}"]
+        for one in self.shown:
+            if one.quiet or not len(one.curve):
+                continue
+            at = step - one.curve.record.first
+            if 0 <= at < len(one.curve):
+                value = one.curve.record.series(name)[at]
+                parts.append(f"<span style='color:{theme.series_text(one.number)}'>{one.name} {value:.4g}</span>")
+        return " · ".join(parts[:8])
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        if self._dirty:
+            self._timer.start()
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        self.empty.setGeometry(self.rect())
+        self.grown()

@@ -1,0 +1,447 @@
+"""The runs that the page Optimize shows: they grow, end, are forked, looked at, and become earlier ones."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QTimer
+
+from engine.errors import SightlineError
+from engine.optimizers.contenders import Contender
+from engine.optimizers.race import RaceResult
+from engine.optimizers.record import Chunk, Record
+from engine.optimizers.run import Run
+from engine.optimizers.thinned import Thinned
+from gui.curves_race_parts import Shown
+from gui.optimizers_parts import MOST_EARLIER, Entry, Row
+from gui.workspace import Workspace
+
+_TABLE_MS = 400
+
+
+class OptimizersEntries(Workspace):
+    """What has been raced, and what is done with it.
+
+    Attributes:
+        entries: of the present race, in the order of its runs.
+        earlier: of those before, the newest first.
+    """
+
+    runner: Any
+    stage: Any
+    transport: Any
+    strip_view: Any
+    planes: Any
+    views: Any
+    row_list: Any
+    race_choices: Any
+    button: Any
+    chosen_page: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[Entry] = []
+        self.earlier: list[Entry] = []
+        self.problem_text = ""
+        self.looked: int | None = None
+        self._table = QTimer(self)
+        self._table.setSingleShot(True)
+        self._table.setInterval(_TABLE_MS)
+        self._table.timeout.connect(self._show_table)
+
+    # -- run, wait, step
+
+    def play(self) -> None:
+        """Race, wait, or go on."""
+        runner = self.runner
+        if runner.running:
+            runner.pause()
+        elif runner.busy:
+            self.look_at_step(None)
+            runner.resume()
+        elif runner.left and self.entries:
+            self._join()
+        else:
+            self.begin()
+
+    def begin(self, **knobs: Any) -> None:
+        """A new race of the contenders that are on."""
+        runner = self.runner
+        if runner.built is None:
+            return
+        rows = self.row_list.racing()
+        if not rows:
+            self.said.emit("Nobody races: add a rule, or press the dot of one.", "warning")
+            return
+        choices = self.race_choices
+        try:
+            for row in rows:
+                row.contender.check(runner.built.problem.rows, choices.steps)
+        except SightlineError as error:
+            self.failed.emit(error)
+            return
+        self.clear_race(keep=True)
+        self.entries = [self._entry(row) for row in rows]
+        runner.wanted.value = self.planes.wanted()
+        pace = self.transport.rate.currentData()
+        runner.race(
+            [row.contender for row in rows], choices.steps, choices.replicates, twin=self.chosen_page.twin, pace=pace
+        )
+        if knobs:
+            runner._set(**knobs)
+        self.show_entries()
+        self.say()
+
+    def step(self, count: int) -> None:
+        """So many steps, then wait."""
+        runner = self.runner
+        self.look_at_step(None)
+        if runner.busy:
+            runner.step(count)
+        elif runner.left and self.entries:
+            at = min(run.step for run in runner.runs if not run.over)
+            self._join(until=at + count)
+        else:
+            self.begin(until=count)
+
+    def _join(self, **knobs: Any) -> None:
+        """Go on with the runs that were handed back, and those that were added meanwhile beside them."""
+        runner = self.runner
+        added = [row for row in self.row_list.racing() if row.entry is None]
+        self.entries += [self._entry(row) for row in added]
+        runner.wanted.value = self.planes.wanted()
+        settings = tuple(entry.contender for entry in self.entries)
+        runner.go_on(
+            [row.contender for row in added], self.race_choices.steps, self.race_choices.replicates,
+            contenders=settings, pace=self.transport.rate.currentData(), **knobs,
+        )  # fmt: skip
+        self.show_entries()
+
+    def reset(self) -> None:
+        """Forget the present race."""
+        self.clear_race(keep=False)
+        self.planes.look()
+        self.say()
+
+    def clear_race(self, *, keep: bool) -> None:
+        """End the present race; what it has drawn stays behind the next one, or not."""
+        self.runner.reset()
+        for row in self.row_list.rows:
+            row.entry = None
+        if keep:
+            ended = [entry for entry in self.entries if len(entry.curve)]
+            for entry in ended:
+                entry.earlier = True
+            self.earlier = [*ended, *self.earlier][:MOST_EARLIER]
+        self.entries = []
+        self.looked = None
+        self.stage.plot.mark(None)
+        self.stage.plot.following = True
+        self.planes.grown()
+        self.show_entries()
+
+    def _entry(self, row: Row) -> Entry:
+        one = row.contender
+        curve = Thinned(rows=self._rows(), expected=self.race_choices.steps)
+        row.entry = Entry(one.name, one.colour, one, curve, self.problem_text, replicates=self.race_choices.replicates)
+        return row.entry
+
+    # -- what the race tells
+
+    def take(self, chunks: list[Any]) -> None:
+        """`Chunk`s and `Moved`."""
+        for chunk in chunks:
+            if chunk.contender >= len(self.entries):
+                continue
+            entry = self.entries[chunk.contender]
+            entry.theta = chunk.theta
+            if isinstance(chunk, Chunk):
+                entry.curve.append(chunk)
+                entry.diverged = chunk.trace.diverged
+                if chunk.trace.places is not None:
+                    entry.path.append(chunk.trace.places[:, 0])
+                seconds = chunk.trace.seconds
+                if len(seconds) and seconds[-1] > 0:
+                    entry.steps_per_s = (chunk.trace.first + len(seconds) - 1) / float(seconds[-1])
+        self.stage.plot.grown()
+        self.planes.grown()
+        self.show_position()
+        self.table_grown()
+
+    def ended(self, result: RaceResult) -> None:
+        """The race is over, or has handed its runs back."""
+        for entry, standing in zip(self.entries, result.standings, strict=False):
+            entry.theta = standing.theta
+            entry.diverged = int((standing.diverged >= 0).sum())
+            entry.steps_per_s = standing.steps_per_s
+            over = standing.steps >= self._steps() or entry.diverged == entry.replicates
+            entry.final = standing.final_loss if over else None
+        self.planes.grown()
+        self.stage.plot.grown()
+        self._show_table()
+        self.show_position()
+        self.say()
+
+    # -- what is shown
+
+    def _steps(self) -> int:
+        runs = self.runner.runs
+        return max((run.steps for run in runs), default=self.race_choices.steps)
+
+    @property
+    def done(self) -> int:
+        """Steps that the furthest contender has taken."""
+        return max(
+            (entry.curve.record.first + len(entry.curve) for entry in self.entries if len(entry.curve)), default=0
+        )
+
+    @property
+    def chosen_entry(self) -> int:
+        """The number of the chosen contender's run; 0 where it has none."""
+        row = self.row_list.current
+        if row is not None and row.entry in self.entries:
+            return self.entries.index(row.entry)
+        return 0
+
+    def show_entries(self) -> None:
+        """Draw the curves that are on, earlier ones of the same problem behind them."""
+        here = [entry for entry in self.entries if entry.on]
+        before = [entry for entry in self.earlier if entry.on and entry.problem == self.problem_text]
+        shown = [Shown(entry.name, entry.curve, entry.number, noisy=entry.noisy) for entry in here]
+        shown += [Shown(entry.name, entry.curve, entry.number, True, entry.noisy) for entry in before]
+        if shown or self.stage.plot.shown:
+            self.stage.plot.show_curves(shown)
+        self.planes.grown()
+        self._show_table()
+        self.say_title()
+        self.show_position()
+
+    def say_title(self) -> None:
+        """What the curves are, above them."""
+        from engine.optimizers.thinned import QUANTITIES
+        from gui.curves_race_parts import QUANTITY_WORDS
+
+        choices = self.stage.plot.choices
+        parts = [QUANTITY_WORDS[QUANTITIES.index(choices.quantity)]]
+        replicates = max((entry.replicates for entry in self.entries), default=self.race_choices.replicates)
+        if replicates > 1:
+            parts.append(f"mean of {replicates} replicates")
+            if choices.band and choices.quantity == "loss":
+                parts.append(f"band ± {choices.band:g} standard error{'s' if choices.band != 1 else ''}")
+        if choices.twin and choices.quantity == "loss":
+            parts.append("dotted: torch.optim")
+        self.stage.plot.title.setText(" · ".join(parts))
+        self.stage.plot.title.setToolTip(self.stage.plot.title.text())
+
+    def table_grown(self) -> None:
+        """The ranking has changed: it is written anew soon."""
+        if not self._table.isActive():
+            self._table.start()
+
+    def target(self) -> float | None:
+        """The loss that steps are counted to: what the person has set, or a tenth above the best."""
+        if self.race_choices.target > 0:
+            return float(self.race_choices.target)
+        begins = [entry.curve.record.series("loss")[0] for entry in self.entries if len(entry.curve)]
+        best = [entry.loss for entry in self.entries if np.isfinite(entry.loss)]
+        if not begins or not best or not np.isfinite(begins[0]):
+            return None
+        return float(min(best) + 0.1 * max(0.0, begins[0] - min(best)))
+
+    def _show_table(self) -> None:
+        figures = next((entry.figures for entry in self.entries if entry.figures), None) or {}
+        figure = next((key for key in ("roc_auc", "accuracy", "rmse") if key in figures), "")
+        if "accuracy" in figures and len(self.strip_view._classes) > 2:
+            figure = "accuracy"
+        before = [entry for entry in self.earlier if entry.problem == self.problem_text]
+        self.strip_view.table.show_entries([*self.entries, *before], self.target(), figure)
+
+    def show_position(self) -> None:
+        """Where the race is, and where one looks."""
+        done, runner = self.done, self.runner
+        speed = sum(entry.steps_per_s for entry in self.entries) / max(1, len(self.entries)) if self.entries else 0.0
+        looked = done if self.looked is None else self.looked
+        self.transport.show_position(looked, done, self._steps() if self.entries else 0, speed)
+        begun = bool(self.entries)
+        row = self.row_list.current
+        mine = row is not None and row.entry in self.entries
+        self.transport.allow(ready=runner.built is not None, begun=begun, forkable=begun and mine and done > 0)
+
+    def say(self) -> None:
+        """What the page is doing, for the buttons and the job bar."""
+        runner = self.runner
+        running = runner.running
+        self.transport.set_running(running)
+        self.stage.plot.set_growing(runner.busy)
+        left = runner.busy or (runner.left and bool(self.entries))
+        self.button.setText("Wait" if running else "Go on" if left else "Race")
+        self.button.setEnabled(runner.built is not None)
+        self.show_position()
+        if running or runner.building.busy or runner.forking.busy:
+            return
+        if runner.busy or left:
+            self.state.emit("Waiting", f"step {self.done:,} of {self._steps():,}", False)
+        elif self.entries:
+            best = min((e for e in self.entries if np.isfinite(e.loss)), key=lambda e: e.loss, default=None)
+            self.state.emit("Ready", f"{best.name} is best: {best.loss:.4g}" if best is not None else "", False)
+        else:
+            self.state.emit("Ready", "", False)
+
+    # -- looking back
+
+    def look_at_step(self, step: int | None) -> None:
+        """Look at an earlier step of the race; None follows it again."""
+        if step is not None and (not self.entries or step >= self.done):
+            step = None
+        if step == self.looked:
+            return
+        self.looked = step
+        self.stage.plot.mark(step)
+        self.show_position()
+        self.planes.grown()
+        if step is not None and not self.runner.busy and self.runner.runs:
+            self._look_back(step)
+        elif step is None:
+            self.planes.look()
+
+    def _look_back(self, step: int) -> None:
+        """The chosen one's model at an earlier step: its run is taken back to it aside."""
+        number = self.chosen_entry
+        if number >= len(self.runner.runs) or self.planes.surface:
+            return
+        run = self.runner.runs[number]
+        if self.data_rows and run.changes and step >= 0:  # type: ignore[attr-defined]
+            self.views.look_back(run, step, number)
+
+    # -- contenders
+
+    def contender_chosen(self) -> None:
+        """Another contender is chosen."""
+        row = self.row_list.current
+        if row is None:
+            return
+        self.runner.wanted.value = self.planes.wanted()
+        self.strip_view.lessons.show_lesson(row.contender.key)
+        if not self.runner.busy:
+            self.planes.look()
+        self.show_position()
+
+    def entry_chosen(self, entry: Entry) -> None:
+        """A row of the ranking was pressed: its contender is chosen."""
+        for number, row in enumerate(self.row_list.rows):
+            if row.entry is entry:
+                self.row_list.choose(number)
+
+    def toggle_entry(self, entry: Entry) -> None:
+        """Draw a run, or no longer."""
+        entry.on = not entry.on
+        self.show_entries()
+
+    def forget_entry(self, entry: Entry) -> None:
+        """Take an earlier run away."""
+        if entry in self.earlier:
+            self.earlier.remove(entry)
+            self.show_entries()
+
+    def row_toggled(self, row: Row) -> None:
+        """A contender takes part, or no longer."""
+        if row.entry is not None:
+            row.entry.on = row.on
+            self.show_entries()
+        elif row.on:
+            self._let_in(row)
+
+    def row_added(self, row: Row) -> None:
+        """A contender was added; it joins a race that is under way."""
+        self._let_in(row)
+        self._save()  # type: ignore[attr-defined]
+
+    def _let_in(self, row: Row) -> None:
+        runner = self.runner
+        if runner.running and row.entry is None:
+            try:
+                row.contender.check(self.data_rows, self.race_choices.steps)  # type: ignore[attr-defined]
+            except SightlineError as error:
+                self.failed.emit(error)
+                return
+            runner.interrupt(self._join)
+
+    def row_changed(self, row: Row) -> None:
+        """A contender's settings have changed: its run goes on with them from here."""
+        entry = row.entry
+        if entry is not None and entry in self.entries:
+            entry.contender, entry.name = row.contender, row.contender.name
+            if self.runner.busy:
+                self.runner.update([one.contender for one in self.entries])
+            self.table_grown()
+            self.stage.plot.shown = [
+                replace(one, name=entry.name) if one.curve is entry.curve else one for one in self.stage.plot.shown
+            ]
+        self._save()  # type: ignore[attr-defined]
+
+    def row_removed(self, row: Row) -> None:
+        """A contender was removed: what it has drawn goes too."""
+        if row.entry is not None:
+            row.entry.on = False
+        self.show_entries()
+        self._save()  # type: ignore[attr-defined]
+
+    def rows_restored(self) -> None:
+        """A change of the contenders was taken back."""
+        for row in self.row_list.rows:
+            if row.entry is not None:
+                row.entry.on = row.on
+        self.show_entries()
+        self._save()  # type: ignore[attr-defined]
+
+    # -- forks
+
+    def fork(self) -> None:
+        """Another run of the chosen contender, from the step that is looked at."""
+        row = self.row_list.current
+        if row is None or row.entry not in self.entries or not self.done:
+            self.said.emit("Choose a contender that has raced: its run can be forked.", "info")
+            return
+        number = self.entries.index(row.entry)
+        step = self.done if self.looked is None else self.looked
+        self.runner.interrupt(lambda: self._fork(number, step))
+
+    def _fork(self, number: int, step: int) -> None:
+        run = self.runner.runs[number]
+        self._forked_from = number
+        self.runner.fork(number, min(step, run.step))
+
+    _forked_from = 0
+
+    def forked(self, run: Run) -> None:
+        """The fork is there: a row of its own, whose settings are changed before it goes on."""
+        source = self.entries[self._forked_from]
+        base = source.name.partition(" from ")[0]
+        contender: Contender = run.contender
+        row = self.row_list.add_contender(
+            replace(contender, name=f"{base} from {run.step:,}"), below=self.row_list.chosen
+        )
+        row.entry = Entry(
+            row.contender.name, row.contender.colour, row.contender, Thinned(self._record_from(run.step), self._rows()),
+            self.problem_text, replicates=run.replicates, theta=run.answer(),
+        )  # fmt: skip
+        if self.planes.surface:
+            row.entry.path.append(run.answer()[:1])
+        self.entries.append(row.entry)
+        self.look_at_step(None)
+        self.show_entries()
+        self.say()
+        self.said.emit(
+            f"{row.contender.name} begins where {source.name} was at step {run.step:,}: "
+            f"change what you like, then press Go on.",
+            "info",
+        )
+
+    def _rows(self) -> int:
+        return int(self.data_rows)  # type: ignore[attr-defined]
+
+    @staticmethod
+    def _record_from(step: int) -> Record:
+        made = Record()
+        made.first = step
+        return made
