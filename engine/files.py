@@ -82,3 +82,17 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder; what can be no path, a text of a thousand letters, is none."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_dir()
+    return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether this is a file; likewise."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file()
+    return False

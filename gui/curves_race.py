@@ -18,6 +18,8 @@ from gui.curves_race_parts import PlotChoices, Shown, band_shape, log_ticks, mak
 REPAINT_MS = 33
 _QUIET_PIXELS, _QUIET_ALL = 96, 12_000
 """How wide an earlier run is drawn at most, and all of them together: hundreds lie behind."""
+_AT_ONCE = 3
+"""Curves that are drawn anew in one turn of the event loop while they grow."""
 _FLOOR = 1e-300
 _EACH_STEP = ("loss", "norm", "distance", "rate")
 """What is recorded of every step."""
@@ -47,6 +49,7 @@ class RacePlot(QWidget):
         self._dirty = False
         self._growing = False
         self._drawn: dict[int, Any] = {}
+        self._turn = self._next = 0
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 12, 6)
         column.setSpacing(2)
@@ -155,38 +158,9 @@ class RacePlot(QWidget):
         if self._plot is None:
             return
         loud = [one for one in self.shown if not one.quiet]
-        choices = self.choices
         if self.following:
             self._follow_x(loud)
-        x0, x1 = self._range_x()
-        # a bucket a pixel and a half: nobody sees the difference, and painting takes two thirds
-        pixels = max(50, round(self._plot.getViewBox().width() / 1.5))
-        lows, highs, bands = [], [], []
-        for number, (one, (under, over)) in enumerate(zip(loud, self._items, strict=False)):
-            # what has not grown, in a view that has not moved, stays as it was drawn
-            state = (id(one.curve), len(one.curve), len(one.curve.record.fulls), x0, x1, pixels, choices, one.noisy)
-            kept = self._drawn.get(number)
-            if kept is not None and kept[0] == state:
-                self._keep(kept, lows, highs, bands)
-                continue
-            line = one.curve.line(
-                choices.quantity, choices.axis, x0, x1, pixels, log_x=choices.log_x, band=choices.band,
-                smooth=choices.smooth and one.noisy,
-            )  # fmt: skip
-            x, y = self._scaled(line)
-            over.setData(x, y, skipFiniteCheck=False)
-            twin = one.curve.twin(
-                choices.axis, x0, x1, pixels, log_x=choices.log_x, smooth=choices.smooth and one.noisy
-            )
-            if choices.twin and choices.quantity == "loss" and len(twin.x):
-                under.setData(*self._scaled(twin))
-            else:
-                under.setData([], [])
-            band = self._band(line, one.number, x0, x1, pixels) if line.low is not None else None
-            seen = y[np.isfinite(y)]
-            ends = (float(seen.min()), float(seen.max())) if len(seen) else None
-            kept = self._drawn[number] = (state, ends, band)
-            self._keep(kept, lows, highs, bands)
+        lows, highs, bands = self._draw_curves(loud)
         lows += self._quiet_ends[:1]
         highs += self._quiet_ends[1:]
         if self.following and lows:
@@ -196,6 +170,63 @@ class RacePlot(QWidget):
         self._draw_cursor()
         self._number_axes()
         self.repaints += 1
+
+    def _draw_curves(self, loud: list[Shown]) -> tuple[list[float], list[float], list[Any]]:
+        """Draw what has changed; while curves grow a few at a time, so that the window never waits long.
+
+        Returns:
+            The lowest and highest values, and the bands, of all curves.
+        """
+        x0, x1 = self._range_x()
+        # a bucket a pixel and a half: nobody sees the difference, and painting takes two thirds
+        pixels = max(50, round(self._plot.getViewBox().width() / 1.5))
+        left = _AT_ONCE if self._growing else len(loud)
+        count = len(loud)
+        for turn in range(count):
+            number = (self._turn + turn) % count
+            one = loud[number]
+            state = (
+                id(one.curve),
+                len(one.curve),
+                len(one.curve.record.fulls),
+                x0,
+                x1,
+                pixels,
+                self.choices,
+                one.noisy,
+            )
+            kept = self._drawn.get(number)
+            if kept is not None and (kept[0] == state or not left):
+                # the rest has its turn next time
+                self._dirty = self._dirty or kept[0] != state
+                continue
+            left -= bool(left)
+            self._drawn[number] = (state, *self._draw_one(one, self._items[number], x0, x1, pixels))
+            self._next = number + 1
+        self._turn = self._next % count if count else 0
+        kept_all = [self._drawn[number] for number in range(count)]
+        ends = [end for _state, end, _band in kept_all if end is not None]
+        return (
+            [low for low, _ in ends],
+            [high for _, high in ends],
+            [band for *_more, band in kept_all if band is not None],
+        )
+
+    def _draw_one(self, one: Shown, pair: tuple[Any, Any], x0: float, x1: float, pixels: int) -> tuple[Any, Any]:
+        """Draw one curve and its twin; returns its lowest and highest value, and its band."""
+        under, over = pair
+        choices, smooth = self.choices, self.choices.smooth and one.noisy
+        line = one.curve.line(
+            choices.quantity, choices.axis, x0, x1, pixels, log_x=choices.log_x, band=choices.band, smooth=smooth
+        )
+        x, y = self._scaled(line)
+        over.setData(x, y)
+        twin = one.curve.twin(choices.axis, x0, x1, pixels, log_x=choices.log_x, smooth=smooth)
+        shown = choices.twin and choices.quantity == "loss" and len(twin.x)
+        under.setData(*(self._scaled(twin) if shown else ([], [])))
+        band = self._band(line, one.number, x0, x1, pixels, smooth) if line.low is not None else None
+        seen = y[np.isfinite(y)]
+        return ((float(seen.min()), float(seen.max())) if len(seen) else None), band
 
     def _range_x(self) -> tuple[float, float]:
         low, high = self._plot.getViewBox().viewRange()[0]
@@ -218,7 +249,9 @@ class RacePlot(QWidget):
         with np.errstate(all="ignore"):
             return np.where(y > _FLOOR, np.log10(np.maximum(y, _FLOOR)), np.nan)
 
-    def _band(self, line: Line, number: int, x0: float, x1: float, pixels: int) -> tuple[Any, QColor] | None:
+    def _band(
+        self, line: Line, number: int, x0: float, x1: float, pixels: int, smooth: bool
+    ) -> tuple[Any, QColor] | None:
         """What is filled between the two sides of a band, and its colour."""
         assert line.low is not None
         assert line.high is not None
@@ -230,21 +263,12 @@ class RacePlot(QWidget):
         colour = QColor(theme.series_text(number))
         colour.setAlphaF(0.16)
         left, right = self._scaled_x(np.array([x0, x1]))
-        shape = band_shape(x, low, high, left, right, pixels)
+        shape = band_shape(x, low, high, left, right, pixels, smooth)
         return None if shape is None else (shape, colour)
 
     @property
     def _log_y(self) -> bool:
         return self.choices.log_y and self.choices.quantity != "rate"
-
-    @staticmethod
-    def _keep(kept: Any, lows: list[float], highs: list[float], bands: list[Any]) -> None:
-        _state, ends, band = kept
-        if ends is not None:
-            lows.append(ends[0])
-            highs.append(ends[1])
-        if band is not None:
-            bands.append(band)
 
     def _follow_x(self, loud: list[Shown]) -> None:
         drawn = loud or self.shown

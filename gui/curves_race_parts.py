@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPolygonF
+from PySide6.QtGui import QColor, QPainter
 
 from engine.optimizers.thinned import Thinned
 
@@ -58,45 +58,49 @@ class Shown:
     noisy: bool = False
 
 
-_FEW, _COLUMN = 400, 3
-"""Points of a band that is filled as one shape; pixels of the columns of one that has more."""
+_COLUMN, _FINE = 3, 2
+"""Pixels of the columns of a band, and of one without spikes, whose edge is seen."""
 
 
 def band_shape(
-    x: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], left: float, right: float, pixels: int
-) -> Any:
+    x: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], left: float, right: float, pixels: int,
+    smooth: bool,
+) -> Any:  # fmt: skip
     """What fills a band, in the coordinates of the plot.
 
     Args:
         x, low, high: (n,) as the axes are, finite.
         left, right: what is seen of the axis.
         pixels: how wide that is.
+        smooth: whether it has no spikes.
 
     Returns:
-        A polygon where there are few points. Many make a shape of a thousand spikes that takes a hundred times as long
-        to fill as upright rectangles do: these, then. None where there is nothing.
+        Upright rectangles: one shape with hundreds of corners takes a hundred times as long to fill. None where there
+        is nothing.
     """
-    import pyqtgraph as pg
     from pyqtgraph.Qt import QtCore, internals
 
     if len(x) < 2:
         return None
-    if len(x) <= _FEW:
-        return pg.functions.arrayToQPolygonF(np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]]))
-    count = max(2, pixels // _COLUMN)
+    count = max(2, pixels // (_FINE if smooth else _COLUMN))
     column = np.floor((x - left) / (right - left) * count)
     seen = (column >= 0) & (column < count)
     if not seen.any():
         return None
     first = np.flatnonzero(np.diff(column[seen], prepend=-1.0))
-    column, bottom = column[seen][first], np.minimum.reduceat(low[seen], first)
+    column = column[seen][first]
+    bottom, top = np.minimum.reduceat(low[seen], first), np.maximum.reduceat(high[seen], first)
+    if len(column) > 1 and np.diff(column).max() > 1:
+        # fewer steps than columns: what lies between is filled in
+        every = np.arange(column[0], column[-1] + 1)
+        bottom, top, column = np.interp(every, column, bottom), np.interp(every, column, top), every
     shapes = internals.PrimitiveArray(QtCore.QRectF, 4)
     shapes.resize(len(column))
     drawn = shapes.ndarray()
     drawn[:, 0] = left + column / count * (right - left)
     drawn[:, 1] = bottom
     drawn[:, 2] = (right - left) / count
-    drawn[:, 3] = np.maximum.reduceat(high[seen], first) - bottom
+    drawn[:, 3] = top - bottom
     return shapes
 
 
@@ -124,10 +128,7 @@ def make_bands() -> Any:
             painter.setPen(Qt.PenStyle.NoPen)
             for shape, colour in self._bands:
                 painter.setBrush(colour)
-                if isinstance(shape, QPolygonF):
-                    painter.drawPolygon(shape)
-                else:
-                    painter.drawRects(*shape.drawargs())
+                painter.drawRects(*shape.drawargs())
 
     return Bands()
 

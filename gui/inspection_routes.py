@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from engine.files import is_file, is_folder
+
 GOOD = "good"
 EXAMPLE = "example:textures"
 MODEL_FILE = "model.json"
@@ -9,7 +11,7 @@ MODEL_FILE = "model.json"
 
 def is_model(folder: Path) -> bool:
     """Whether this is a fitted model's folder, by what lies in it."""
-    return (folder / MODEL_FILE).is_file()
+    return is_file(folder / MODEL_FILE)
 
 
 def is_data_set(folder: Path) -> bool:
@@ -27,4 +29,4 @@ def claims(text: str) -> bool:
     from engine.media.source import cleaned
 
     path = Path(cleaned(text)).expanduser()
-    return text == EXAMPLE or (path.is_dir() and (is_model(path) or is_data_set(path)))
+    return text == EXAMPLE or (is_folder(path) and (is_model(path) or is_data_set(path)))

@@ -188,7 +188,7 @@ class OptimizersPage(OptimizersEntries):
 
     def escape(self) -> None:
         if not self.stage.racing:
-            self.views.close()
+            self.views.escape()
         elif self.looked is not None:
             self.look_at_step(None)
 
@@ -222,6 +222,7 @@ class OptimizersPage(OptimizersEntries):
             self._begun = True
             # not before the first paint
             QTimer.singleShot(0, self, self._make)
+            self.views.prepare()
 
     # -- the set-up
 

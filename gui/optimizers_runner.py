@@ -108,9 +108,9 @@ class Runner(QObject):
         self.runs = ()
         self._start(tuple(contenders), steps, replicates, twin, RaceKnobs(pace=pace))
 
-    def go_on(self, contenders: Sequence[Contender] = (), steps: int = 1, replicates: int = 1, **knobs: Any) -> None:
-        """Go on with the runs that were handed back, and with others beside them."""
-        self._start(tuple(contenders), steps, replicates, False, RaceKnobs(**knobs))
+    def go_on(self, added: Sequence[Contender] = (), steps: int = 1, replicates: int = 1, **knobs: Any) -> None:
+        """Go on with the runs that were handed back, and with others beside them; `knobs` are those of the race."""
+        self._start(tuple(added), steps, replicates, False, RaceKnobs(**knobs))
 
     def _start(
         self, contenders: tuple[Contender, ...], steps: int, replicates: int, twin: bool, knobs: RaceKnobs

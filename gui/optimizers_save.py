@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QRect, QSize, Qt
+from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QPainter
 from PySide6.QtWidgets import QFileDialog, QWidget
 
@@ -224,7 +224,7 @@ def drawing(widget: QWidget, suffix: str) -> bytes:
         made.setViewBox(QRect(0, 0, size.width(), size.height()))
         made.setTitle("Curves of a race")
         painter = QPainter(made)
-        widget.render(painter)
+        widget.render(painter, QPoint())
         painter.end()
     else:
         from PySide6.QtGui import QPixmap

@@ -139,6 +139,7 @@ class OptimizersStrip(QWidget):
 
     def restyle(self) -> None:
         """Take on the colours of the theme."""
-        for widget in (self.pr, self.roc, self.confusion, self.check, self.lessons):
+        for widget in (self.pr, self.roc, self.check, self.lessons):
             widget.restyle()
+        self.confusion.update()
         self.table.viewport().update()

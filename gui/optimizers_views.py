@@ -23,20 +23,27 @@ class OptimizersViews(QObject):
         self.page = page
         self._search: Any = None
         self._convergence: Any = None
-        self.neighbours, self.back = JobSlot(self), JobSlot(self)
+        self.neighbours, self.back, self.ready = JobSlot(self), JobSlot(self), JobSlot(self)
         self.neighbours.returned.connect(self._baseline)
         self.neighbours.notice.connect(lambda notice: page.said.emit(notice.text, "info"))
         self.back.returned.connect(self._looked_back)
-        for slot in (self.neighbours, self.back):
+        for slot in (self.neighbours, self.back, self.ready):
             slot.failed.connect(page.failed)
         page.strip_view.check.failed.connect(page.failed)
         page.strip_view.lessons.failed.connect(page.failed)
+        page.strip_view.check.where = self._where
         self._number = 0
         self.actions = [
             action(self, "Search …", self.search, "Ctrl+F"),
             action(self, "Convergence, measured …", self.convergence),
             action(self, "Lessons", lambda: page.strip_view.show_panel("Lessons"), "Alt+L"),
         ]
+
+    def prepare(self) -> None:
+        """Have torch.optim imported before the first race waits for it."""
+        from engine.optimizers.twin import prepare
+
+        self.ready.start(prepare, "Getting torch.optim ready")
 
     # -- in the place of the curves
 
@@ -85,6 +92,11 @@ class OptimizersViews(QObject):
         self.page.transport.show()
         self.page.say()
 
+    def escape(self) -> None:
+        """Escape was pressed: the search may have something to leave first."""
+        view = self.page.stage.stack.currentWidget()
+        view.escape() if hasattr(view, "escape") else self.close()
+
     # -- beside the race
 
     def opened(self, built: Built) -> None:
@@ -106,13 +118,19 @@ class OptimizersViews(QObject):
 
     def panel_shown(self, panel: str) -> None:
         """A panel of the strip is in front."""
-        built, page = self.page.runner.built, self.page
-        if panel == "Gradient check" and built is not None:
-            theta = page.entries[page.chosen_entry].theta if page.entries else None
-            start = built.problem.start(1, 0)[0].numpy() if theta is None else theta[0]
-            page.strip_view.check.check(built.problem, start)
+        page = self.page
+        if panel == "Gradient check" and (where := self._where()) is not None:
+            page.strip_view.check.check(*where)
         elif panel == "Lessons" and page.row_list.current is not None:
             page.strip_view.lessons.show_lesson(page.row_list.current.contender.key)
+
+    def _where(self) -> tuple[Any, np.ndarray] | None:
+        """The problem, and where the chosen contender is: there the gradient is checked."""
+        built, page = self.page.runner.built, self.page
+        if built is None:
+            return None
+        theta = page.entries[page.chosen_entry].theta if page.entries else None
+        return built.problem, built.problem.start(1, 0)[0].numpy() if theta is None else theta[0]
 
     def look_back(self, run: Run, step: int, number: int) -> None:
         """The model of a run at an earlier step."""
@@ -126,8 +144,8 @@ class OptimizersViews(QObject):
 
     def stop(self) -> None:
         """Stop what is under way."""
-        self.neighbours.cancel()
-        self.back.cancel()
+        for slot in (self.neighbours, self.back, self.ready):
+            slot.cancel()
         for view in (self._search, self._convergence):
             if view is not None:
                 view.leave()

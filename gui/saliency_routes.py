@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from engine.files import is_file
+
 EXAMPLE = "example:explain"
 
 
 def is_classifier(folder: Path) -> bool:
     """Whether this is the folder of a network that was trained here, by what lies in it."""
-    return (folder / "card.json").is_file() and (folder / "weights.safetensors").is_file()
+    return is_file(folder / "card.json") and is_file(folder / "weights.safetensors")
 
 
 def claims(text: str) -> bool:

@@ -1,6 +1,6 @@
 """How late the window's event loop is while 12 curves grow to 1,000,000 points each; how 500 earlier runs are drawn.
 
-uv run tests/bench_curves.py [--points 1000000] [--seconds 60] [--band 1]
+uv run tests/bench_curves.py [--points 1000000] [--seconds 60] [--band 1] [--raw]
 
 The curves are drawn numbers: they cross from a worker's job as those of a race do, as chunks of steps. First what is
 drawn is checked: each bucket's lowest and highest value is there. A 5 ms timer of the event loop says how late it is.
@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--band", type=float, default=1.0)
+    parser.add_argument("--raw", action="store_true", help="noise and all; the page draws means of stretches")
     asked = parser.parse_args()
     from PySide6.QtWidgets import QApplication
 
@@ -100,7 +101,7 @@ def main() -> None:
     plot.resize(640, 500)
     plot.show()
     curves = [Thinned(rows=100, expected=asked.points) for _ in range(CURVES)]
-    plot.show_curves([Shown(f"rule {n}", curve, n) for n, curve in enumerate(curves)])
+    plot.show_curves([Shown(f"rule {n}", curve, n, noisy=not asked.raw) for n, curve in enumerate(curves)])
     plot.choose(band=asked.band)
     plot.set_growing(True)
     series = [losses(asked.points, number) for number in range(CURVES)]
@@ -126,7 +127,8 @@ def main() -> None:
         assert len(line.x) <= 1204
     late.sort()
     print(
-        f"{CURVES} curves to {asked.points:,} points in {took:.1f} s, band {asked.band:g}: event loop late by "
+        f"{CURVES} curves to {asked.points:,} points in {took:.1f} s, band {asked.band:g}"
+        f"{', every point' if asked.raw else ', as the page draws them'}: event loop late by "
         f"{late[len(late) // 2]:.1f} ms (median), {late[int(len(late) * 0.99)]:.1f} ms (99th percentile), "
         f"{late[-1]:.1f} ms (most), {plot.repaints / took:.1f} repaints a second"
     )

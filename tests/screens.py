@@ -112,11 +112,13 @@ class Screens:
     def all_states(self) -> Iterator[State]:
         """Those of every page."""
         from screens_inspection import states as inspection_states
+        from screens_optimizers import states as optimizers_states
         from screens_saliency import states as saliency_states
 
         yield from self.states()
         yield from inspection_states(self)
         yield from saliency_states(self)
+        yield from optimizers_states(self)
 
     def _notices(self) -> Iterator[str]:
         say = self.window.notices.say
@@ -148,10 +150,11 @@ class Screens:
     def shoot(self, folder: Path, only: str) -> None:
         """Save each state in both themes and sizes."""
         from screens_inspection import states as inspection_states
+        from screens_optimizers import states as optimizers_states
         from screens_saliency import states as saliency_states
 
         # the pages do not depend on each other's states
-        alone = {"inspect": inspection_states, "explain": saliency_states}
+        alone = {"inspect": inspection_states, "explain": saliency_states, "optimize": optimizers_states}
         found = next((states for word, states in alone.items() if only.startswith(word)), None)
         every = found(self) if found is not None else self.all_states()
         for state in every:

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from engine.errors import SightlineError
+from engine.files import is_file, is_folder
 from engine.job import Job, Progress, drive
 from engine.media.frame import Source
 from engine.media.patience import PATIENCE, Patience
@@ -55,11 +56,11 @@ def kind_of(text: str) -> str:
     if _SCHEME.match(text):
         return "address"
     path = Path(text).expanduser()
-    if path.is_dir():
+    if is_folder(path):
         return "folder"
     if is_picture(path):
         return "image"
-    if _BARE_ADDRESS.fullmatch(text) and not path.exists() and (lowered.startswith("www.") or not is_video(path)):
+    if _BARE_ADDRESS.fullmatch(text) and not is_file(path) and (lowered.startswith("www.") or not is_video(path)):
         return "address"
     return "video"
 

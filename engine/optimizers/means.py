@@ -52,14 +52,13 @@ class Means:
         Returns:
             (m,) float64, NaN where a stretch has no number.
         """
-        sums, counts = zip(*(self._before(int(edge)) for edge in edges), strict=True)
-        total, count = np.diff(sums), np.diff(counts)
+        blocks = np.minimum(edges // _EVERY, self._filled - 1)
+        # what lies between the last kept sum and each edge: fewer than 16 points
+        offsets = np.arange(_EVERY)
+        places = np.minimum(blocks[:, None] * _EVERY + offsets, max(0, self._length - 1))
+        rest = self._series[places].astype(np.float64)
+        there = np.isfinite(rest) & (offsets < (edges - blocks * _EVERY)[:, None])
+        total = np.diff(self._sums[blocks] + np.where(there, rest, 0.0).sum(1))
+        count = np.diff(self._counts[blocks] + there.sum(1))
         with np.errstate(all="ignore"):
             return np.where(count > 0, total / count, np.nan)
-
-    def _before(self, end: int) -> tuple[float, float]:
-        """Sum and count of all points before one."""
-        block = min(end // _EVERY, self._filled - 1)
-        rest = self._series[block * _EVERY : end].astype(np.float64)
-        there = np.isfinite(rest)
-        return self._sums[block] + rest[there].sum(), self._counts[block] + there.sum()
