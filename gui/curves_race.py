@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from engine.optimizers.thinned import Line
 from gui import theme
-from gui.curves_race_parts import PlotChoices, Shown, band_shape, log_ticks, make_bands
+from gui.curves_race_axes import RaceAxes
+from gui.curves_race_parts import PlotChoices, Shown, band_shape
 
 REPAINT_MS = 33
 _QUIET_PIXELS, _QUIET_ALL = 96, 12_000
@@ -25,7 +26,7 @@ _EACH_STEP = ("loss", "norm", "distance", "rate")
 """What is recorded of every step."""
 
 
-class RacePlot(QWidget):
+class RacePlot(RaceAxes):
     """The large plot of a race.
 
     Signals:
@@ -266,10 +267,6 @@ class RacePlot(QWidget):
         shape = band_shape(x, low, high, left, right, pixels, smooth)
         return None if shape is None else (shape, colour)
 
-    @property
-    def _log_y(self) -> bool:
-        return self.choices.log_y and self.choices.quantity != "rate"
-
     def _follow_x(self, loud: list[Shown]) -> None:
         drawn = loud or self.shown
         end = max((one.curve.end(self.choices.axis) for one in drawn), default=0.0)
@@ -333,70 +330,16 @@ class RacePlot(QWidget):
         if len(x):
             self._cursor.setPos(float(self._scaled_x(x[place : place + 1])[0]))
 
-    # -- pyqtgraph
+    # -- pens and the mouse
 
     def _ready(self) -> Any:
-        if self._plot is not None:
-            return self._plot
-        import pyqtgraph as pg
-
-        pg.setConfigOptions(imageAxisOrder="row-major", antialias=False)
-        self._quiet_ends: list[float] = []
-        self._ticks: dict[str, Any] = {}
-        self._plot = pg.PlotWidget()
-        self._plot.setAccessibleName(self.accessibleName())
-        self._plot.setMenuEnabled(False)
-        self._plot.hideButtons()
-        self._plot.getPlotItem().setContentsMargins(0, 0, 0, 0)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            font = self.font()
-            font.setPixelSize(10)
-            axis.setStyle(tickFont=font, tickLength=-3, maxTickLevel=1)
-        self._plot.getAxis("left").setWidth(44)
-        self._bands = make_bands()
-        self._bands.setZValue(1)
-        self._plot.addItem(self._bands, ignoreBounds=True)
-        self._cursor = pg.InfiniteLine(0)
-        self._cursor.setZValue(5)
-        self._plot.addItem(self._cursor, ignoreBounds=True)
-        box = self._plot.getViewBox()
-        box.disableAutoRange()
-        box.sigRangeChangedManually.connect(lambda *_: self._moved())
-        self._plot.scene().sigMouseClicked.connect(self._clicked)
-        self._plot.scene().sigMouseMoved.connect(self._hovered)
-        self._place.addWidget(self._plot)
-        self._axes()
-        self._colour()
-        return self._plot
-
-    def _axes(self) -> None:
-        self._plot.getAxis("left").setLogMode(x=False, y=self._log_y)
-        self._plot.getAxis("bottom").setLogMode(x=self.choices.log_x, y=False)
-
-    def _number_axes(self) -> None:
-        """Numbers of logarithmic axes that do not lie over each other; pyqtgraph's do."""
-        ranges = self._plot.getViewBox().viewRange()
-        sizes = self._plot.getViewBox().width() / 60, self._plot.getViewBox().height() / 22
-        for side, log, (low, high), most in zip(
-            ("bottom", "left"), (self.choices.log_x, self._log_y), ranges, sizes, strict=True
-        ):
-            ticks = log_ticks(low, high, int(most)) if log else None
-            if ticks != self._ticks.get(side):
-                self._ticks[side] = ticks
-                self._plot.getAxis(side).setTicks(None if ticks is None else [ticks, []])
-
-    def _colour(self) -> None:
-        import pyqtgraph as pg
-
-        now = theme.current()
-        self._plot.setBackground(now.picture)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(now.line))
-            axis.setTextPen(pg.mkPen(now.quiet))
-        self._plot.showGrid(x=False, y=True, alpha=0.2)
-        self._cursor.setPen(pg.mkPen(now.quiet, width=1, style=Qt.PenStyle.DashLine))
+        new = self._plot is None
+        plot = super()._ready()
+        if new:
+            plot.getViewBox().sigRangeChangedManually.connect(lambda *_: self._moved())
+            plot.scene().sigMouseClicked.connect(self._clicked)
+            plot.scene().sigMouseMoved.connect(self._hovered)
+        return plot
 
     def _pens(self) -> None:
         import pyqtgraph as pg
