@@ -111,7 +111,7 @@ class OptimizersPage(OptimizersEntries):
         runner.ended.connect(self.ended)
         runner.forked.connect(self.forked)
         runner.changed.connect(self.say)
-        runner.progress.connect(lambda now: self.state.emit(now.what, words.progress(now), True))
+        runner.progress.connect(self._told)
         runner.notice.connect(lambda notice: self.said.emit(notice.text, "warning"))
         runner.failed.connect(self._refused)
         transport.play.connect(lambda _on: self.play())
@@ -284,8 +284,11 @@ class OptimizersPage(OptimizersEntries):
 
     def _opened(self, built: Built) -> None:
         self.problem_text = text_of_setup(built.setup)
-        rows = f" · {built.problem.rows:,} rows · label: {built.setup.label or 'class'}" if built.table else ""
-        data = f"{data_title(built.setup)}{rows} · " if built.table else ""
+        data = ""
+        if built.table is not None:
+            rows = len(built.table.x) + len(built.table.test_x)
+            label = f" · label: {built.setup.label}" if built.setup.label else ""
+            data = f"{data_title(built.setup)} · {rows:,} rows{label} · "
         penalty = f" + {built.setup.penalty.upper()} {built.setup.strength:g}" if built.setup.penalised.strength else ""
         address = built.setup.data if built.table is not None and built.setup.data not in DRAWN else ""
         self.source_shown.emit(f"{data}{built.problem.title}{penalty}", address)
@@ -307,6 +310,11 @@ class OptimizersPage(OptimizersEntries):
         for row in self.rows:
             if row.contender.batch != "all" and rows and row.contender.batch > rows:
                 row.contender = replace(row.contender, batch="all")
+
+    def _told(self, now: Any) -> None:
+        # a race that waits may have told before how far it was
+        if not self.runner.busy or self.runner.running:
+            self.state.emit(now.what, words.progress(now), True)
 
     def _refused(self, error: Exception) -> None:
         self._start_when_open = False

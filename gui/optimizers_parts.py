@@ -132,6 +132,7 @@ class Entry:
 
 
 def numbered(rows: list[Row]) -> int:
-    """A colour that none of them has, if there is one left."""
-    used = {row.contender.colour % 6 for row in rows}
-    return next((number for number in range(6) if number not in used), len(rows))
+    """A colour that none of them has, or where all six are taken one that few have, used longest ago."""
+    used = [row.contender.colour % 6 for row in rows]
+    last = {number: place for place, number in enumerate(used)}
+    return min(range(6), key=lambda number: (used.count(number), last.get(number, -1)))

@@ -11,7 +11,7 @@ from engine.learning.build import Built
 from engine.learning.hand_network import HandNetwork
 from engine.learning.loading import DRAWN
 from engine.learning.setup import FEATURES
-from engine.learning.watching import Judged, Seen, Sliced, Wanted, seen_at, surface
+from engine.learning.watching import Judged, Seen, Sliced, Wanted, seen_at, slice_part, surface
 from engine.optimizers.run import Edit
 from engine.optimizers.slices import room
 from gui.job import JobSlot
@@ -88,11 +88,16 @@ class OptimizersPlanes(QObject):
 
     def _view_changed(self, x0: float, x1: float, y0: float, y1: float) -> None:
         built = self.built
-        if built is not None and self.surface:
-            # a little more than is seen, so that a pan has something to show
-            wide, high = (x1 - x0) * 0.25, (y1 - y0) * 0.25
-            part = (x0 - wide, x1 + wide, y0 - high, y1 + high)
+        if built is None:
+            return
+        # a little more than is seen, so that a pan has something to show
+        wide, high = (x1 - x0) * 0.25, (y1 - y0) * 0.25
+        part = (x0 - wide, x1 + wide, y0 - high, y1 + high)
+        if self.surface:
             self.field.start(lambda: surface(built, part), "Drawing the objective")
+        elif self._sliced is not None and self._sliced.slice is not None and not self.page.runner.running:
+            cut = self._sliced.slice
+            self.field.start(lambda: slice_part(built, cut, part), "Drawing a slice")
 
     def _drawn(self, drawn: Sliced) -> None:
         self.stage.paths.set_surface(drawn.field, drawn.lines)
@@ -149,7 +154,8 @@ class OptimizersPlanes(QObject):
             if event.field is not None:
                 field = event.field
                 self.stage.paths.set_surface(field, event.lines)
-                self.stage.paths.show_part(field.x0, field.x1, field.y0, field.y1)
+                if self.stage.paths.fits:
+                    self.stage.paths.show_part(field.x0, field.x1, field.y0, field.y1)
                 rows = f", {field.rows:,} rows" if field.rows else ""
                 self.stage.paths.set_title(f"Paths over the loss, a slice{rows}")
             self._draw_paths()

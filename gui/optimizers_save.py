@@ -43,7 +43,12 @@ class OptimizersSave(QObject):
             action(self, "Copy the set-up as text", self.copy_setup, "Ctrl+Shift+C"),
             action(self, "Curves as CSV …", lambda: self._ask("curves.csv", "Table (*.csv)", self.write_curves)),
             action(self, "Ranking as CSV …", lambda: self._ask("ranking.csv", "Table (*.csv)", self.write_ranking)),
-            action(self, "Picture of the curves …", self.ask_picture, "Ctrl+E"),
+            action(self, "Test curves as CSV …", lambda: self._ask("test.csv", "Table (*.csv)", self.write_test)),
+            action(self, "Picture of the curves …", lambda: self.ask_picture("curves"), "Ctrl+E"),
+            action(self, "Picture of the paths …", lambda: self.ask_picture("paths")),
+            action(self, "Picture of the boundary …", lambda: self.ask_picture("boundary")),
+            action(self, "Picture of the network …", lambda: self.ask_picture("network")),
+            action(self, "Picture of the panel below …", lambda: self.ask_picture("panel")),
             action(self, "TensorBoard event files …", self.ask_events),
         ]
 
@@ -67,9 +72,21 @@ class OptimizersSave(QObject):
             self.folder = str(Path(path).parent)
             self.open_race(path)
 
-    def ask_picture(self) -> None:
-        """The curves as a picture."""
-        self._ask("curves.png", "Picture (*.png);;Drawing (*.svg)", self.write_picture)
+    def ask_picture(self, what: str) -> None:
+        """One of the plots as a picture: "curves", "paths", "boundary", "network" or "panel"."""
+        if not self.plots()[what].isVisible():
+            self.page.failed.emit(SightlineError(f"There is no {what} to be seen here: choose another problem first."))
+            return
+        kinds = "Picture (*.png);;Drawing (*.svg)"
+        self._ask(f"{what}.png", kinds, lambda path: self.write_picture(path, what))
+
+    def plots(self) -> dict[str, QWidget]:
+        """What can be saved as a picture."""
+        stage = self.page.stage
+        return {
+            "curves": stage.plot, "paths": stage.paths, "boundary": stage.boundary, "network": stage.network,
+            "panel": self.page.strip_view.stack.currentWidget(),
+        }  # fmt: skip
 
     def ask_events(self) -> None:
         """The curves as TensorBoard reads them."""
@@ -147,9 +164,28 @@ class OptimizersSave(QObject):
 
         self._try(write)
 
-    def write_picture(self, path: Path) -> None:
-        """The curves as PNG, twice as large as on the screen, or as SVG."""
-        self._try(lambda: write_whole(path, drawing(self.page.stage.plot, path.suffix.lower())))
+    def write_test(self, path: Path) -> None:
+        """ROC and precision-recall curves of all models: a row a threshold."""
+        page = self.page
+
+        def write() -> None:
+            rows = []
+            for number, look in page.strip_view.looks.items():
+                for kind, curves in (("roc", look.roc), ("precision_recall", look.pr)):
+                    for name, (x, y) in (curves or {}).items():
+                        one = {"contender": page.entries[number].name, "class": name, "curve": kind}
+                        rows += [{**one, "x": float(a), "y": float(b)} for a, b in zip(x, y, strict=True)]
+            if not rows:
+                raise SightlineError("There is no test curve yet: race on a problem that tells classes apart.")
+            made = write_table(path, rows)
+            page.said.emit(f"{made.name} is written in {made.parent}.", "info")
+
+        self._try(write)
+
+    def write_picture(self, path: Path, what: str = "curves") -> None:
+        """One of the plots as PNG, twice as large as on the screen, or as SVG."""
+        path = path if path.suffix.lower() in (".png", ".svg") else path.with_suffix(".png")
+        self._try(lambda: write_whole(path, drawing(self.plots()[what], path.suffix.lower())))
         if path.exists():
             self.page.said.emit(f"{path.name} is written in {path.parent}.", "info")
 

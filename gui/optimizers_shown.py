@@ -107,7 +107,7 @@ class OptimizersShown(Workspace):
     def _show_table(self) -> None:
         figures = next((entry.figures for entry in self.entries if entry.figures), None) or {}
         figure = next((key for key in ("roc_auc", "accuracy", "rmse") if key in figures), "")
-        if "accuracy" in figures and len(self.strip_view._classes) > 2:
+        if "accuracy" in figures and len(self.strip_view.classes) > 2:
             figure = "accuracy"
         before = [entry for entry in self.earlier if entry.problem == self.problem_text]
         self.strip_view.table.show_entries([*self.entries, *before], self.target(), figure)

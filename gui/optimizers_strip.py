@@ -21,6 +21,10 @@ _CLASSES = PANELS[:3]
 class OptimizersStrip(QWidget):
     """Fills the strip.
 
+    Attributes:
+        classes: names of the problem's classes, () for a number.
+        looks: how good the models are, by contender; see `engine.learning.watching.Judged`.
+
     Signals:
         panel_changed(str): another panel was chosen, of `PANELS`.
     """
@@ -66,9 +70,9 @@ class OptimizersStrip(QWidget):
         self.choice.currentIndexChanged.connect(lambda _i: self._chosen())
         strip.addWidget(left, 19)
         strip.addWidget(right, 10)
-        self._looks: dict[int, Any] = {}
+        self.looks: dict[int, Any] = {}
         self._entries: list[Entry] = []
-        self._classes: tuple[str, ...] = ()
+        self.classes: tuple[str, ...] = ()
         self._chosen_entry = 0
         self._drawn: set[str] = set()
         self._chosen(tell=False)
@@ -89,20 +93,20 @@ class OptimizersStrip(QWidget):
 
     def set_problem(self, classes: Sequence[str]) -> None:
         """Another problem, with these classes; () where its label is a number, or where it has none."""
-        self._classes = tuple(classes)
-        self._looks = {}
+        self.classes = tuple(classes)
+        self.looks = {}
         self.pr.clear()
         self.roc.clear()
         self._show()
 
     def show_judged(self, looks: dict[int, Any], entries: Sequence[Entry], chosen: int) -> None:
         """How good the models are now, by contender; of more than two classes the chosen one's classes are drawn."""
-        self._looks, self._entries, self._chosen_entry = looks, list(entries), chosen
+        self.looks, self._entries, self._chosen_entry = looks, list(entries), chosen
         self._show()
 
     def _show(self) -> None:
         panel = self.panel
-        if panel in _CLASSES and len(self._classes) < 2:
+        if panel in _CLASSES and len(self.classes) < 2:
             self.nothing.setText("This is drawn for problems that tell classes apart.")
             self.stack.setCurrentWidget(self.nothing)
             self.about.setText("")
@@ -111,8 +115,8 @@ class OptimizersStrip(QWidget):
         self.stack.setCurrentIndex(place)
         self.about.setText("test part" if panel in _CLASSES else "")
         if panel == "Confusion":
-            look = self._looks.get(self._chosen_entry)
-            self.confusion.show_counts(None if look is None else look.confusion, self._classes)
+            look = self.looks.get(self._chosen_entry)
+            self.confusion.show_counts(None if look is None else look.confusion, self.classes)
             if look is not None and self._chosen_entry < len(self._entries):
                 self.about.setText(f"test part · {self._entries[self._chosen_entry].name}")
         elif panel in ("Precision and recall", "ROC"):
@@ -120,8 +124,8 @@ class OptimizersStrip(QWidget):
 
     def _draw(self, curves: RateCurves, field: str) -> None:
         drawn = set()
-        if len(self._classes) == 2:
-            for number, look in self._looks.items():
+        if len(self.classes) == 2:
+            for number, look in self.looks.items():
                 found = getattr(look, field) or {}
                 if number < len(self._entries) and self._entries[number].on:
                     for x, y in found.values():
@@ -129,7 +133,7 @@ class OptimizersStrip(QWidget):
                         curves.draw(name, x, y, self._entries[number].number)
                         drawn.add(name)
         else:
-            look = self._looks.get(self._chosen_entry)
+            look = self.looks.get(self._chosen_entry)
             for number, (name, (x, y)) in enumerate(((getattr(look, field, None) or {}) if look else {}).items()):
                 curves.draw(name, x, y, number)
                 drawn.add(name)

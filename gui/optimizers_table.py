@@ -161,7 +161,8 @@ class RankingModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole and one is not None:
             from engine.optimizers.contenders import text_of
 
-            return f"{text_of(one.contender)}\nschedule {text_of(one.contender.schedule)}"
+            told = "".join(f"\n{name} {value:.4g} on the test part" for name, value in (one.figures or {}).items())
+            return f"{text_of(one.contender)}\nschedule {text_of(one.contender.schedule)}{told}".replace("_", " ")
         return None
 
     def text(self) -> str:
@@ -218,7 +219,7 @@ class RankingTable(QTableView):
         head.setMinimumSectionSize(40)
         for column in range(len(COLUMNS)):
             head.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            head.resizeSection(column, (0, 78, 62, 74, 62, 62, 62, 66)[column])
+            head.resizeSection(column, (0, 88, 62, 74, 58, 62, 62, 66)[column])
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         head.setSortIndicator(1, Qt.SortOrder.AscendingOrder)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -153,6 +153,11 @@ class PlaneView(QWidget):
             self._home = (x0, x1, y0, y1)
             self.fit()
 
+    @property
+    def fits(self) -> bool:
+        """Whether it shows what `show_part` said: nobody has zoomed or panned."""
+        return self._fits
+
     def fit(self) -> None:
         """Back to the part that `show_part` said."""
         self._fits = True

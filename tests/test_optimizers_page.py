@@ -264,9 +264,13 @@ def test_a_table_is_learned_from(page, qtbot, window, tmp_path):
     page.race_form.set_field("steps", 150)
     raced(page, qtbot)
     assert min(entry.figures["roc_auc"] for entry in page.entries) > 0.97
+    page.save.write_test(tmp_path / "test.csv")
+    assert (tmp_path / "test.csv").read_text().count("precision_recall") > 5 * 10
+    page.save.write_picture(tmp_path / "boundary.svg", "boundary")
+    assert b"<svg" in (tmp_path / "boundary.svg").read_bytes()
     assert page.strip_view.table.rows.baseline is not None
     assert page.stage.boundary.isVisible()
-    assert "clicks.csv · 160 rows · label: clicked" in window.open_bar.address.text()
+    assert "clicks.csv · 200 rows · label: clicked" in window.open_bar.address.text()
 
 
 @pytest.mark.parametrize(

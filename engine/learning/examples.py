@@ -84,8 +84,8 @@ EXAMPLES: dict[str, Example] = {
         ),
         Example(
             "logistic", "Logistic regression", "Six rules on drawn clicks, thirty replicates, cosine schedule.",
-            ProblemSetup("logistic", penalty="l2", strength=0.01),
-            "sgd:lr=0.5,momentum:lr=0.1,nesterov:lr=0.1,adagrad:lr=0.2,rmsprop:lr=0.03,adam:lr=0.03", "cosine",
+            ProblemSetup("logistic", data="linear", rows=2000, penalty="l2", strength=0.01),
+            "sgd:lr=0.02,momentum:lr=0.004,nesterov:lr=0.004,adagrad:lr=0.05,rmsprop:lr=0.002,adam:lr=0.003", "cosine",
             replicates=30,
         ),
         Example(

@@ -267,6 +267,12 @@ def sliced(built: Built, places: Places, aspect: float) -> Iterator[Any]:
     yield Sliced(drawn, tuple(contours(drawn, levels(drawn))), paths, cut)
 
 
+def slice_part(built: Built, cut: Slice, part: tuple[float, float, float, float]) -> Job[Sliced]:
+    """The loss over another part of a slice that is there already; no paths."""
+    drawn: Field = yield from slice_field(built.problem, cut, *part)
+    return Sliced(drawn, tuple(contours(drawn, levels(drawn))), (), cut)
+
+
 def surface(built: Built, part: tuple[float, float, float, float]) -> Job[Sliced]:
     """The objective of two parameters over a part of its plane, with its contour lines."""
     drawn: Field = yield from field_of(built.problem, *part)
