@@ -1,9 +1,12 @@
-"""One thing that can be done, for a menu and the keyboard."""
+"""One thing that can be done: for a menu and the keyboard, or as a small button with an icon."""
 
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QToolButton
+
+from gui import theme
 
 
 def action(owner: QObject, text: str, do: Callable[[], object], *keys: str) -> QAction:
@@ -18,4 +21,20 @@ def action(owner: QObject, text: str, do: Callable[[], object], *keys: str) -> Q
     made = QAction(text, owner)
     made.setShortcuts(list(keys))
     made.triggered.connect(lambda _c=False: do())
+    return made
+
+
+def icon_button(icon: str, says: str, size: int = 30) -> QToolButton:
+    """Make a button.
+
+    Args:
+        icon: of `resources/icons`.
+        says: its tool tip; what stands before a bracket, in which the key is, is its name.
+        size: of its sides, pixels.
+    """
+    made = QToolButton()
+    made.setIcon(theme.icon(icon))
+    made.setToolTip(says)
+    made.setAccessibleName(says.partition(" (")[0])
+    made.setFixedSize(size, size)
     return made

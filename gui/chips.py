@@ -135,7 +135,10 @@ class Chips(QWidget):
         return tuple(name for name, button in self._buttons.items() if button.isChecked())
 
     def set_chosen(self, chosen: Sequence[str]) -> None:
-        """Switch exactly these on; emits nothing."""
+        """Switch exactly these on; emits nothing. One that was out of view comes into it."""
+        if any(name in chosen and button.isHidden() for name, button in self._buttons.items()):
+            self.set_names(self._names, chosen)
+            return
         for name, button in self._buttons.items():
             button.blockSignals(True)
             button.setChecked(name in chosen)

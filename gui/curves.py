@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui import theme
+from gui.curves_plain import colour_plot, plain_plot
 
 _ROOM = 0.05
 """Around 0..1, so that the numbers at both ends are not cut off."""
@@ -111,20 +112,8 @@ class Curves(QWidget):
 
     def _ready(self) -> Any:
         if self._plot is None:
-            import pyqtgraph as pg
-
-            pg.setConfigOptions(imageAxisOrder="row-major", antialias=False)
-            self._plot = pg.PlotWidget()
-            self._plot.setAccessibleName(self.accessibleName())
-            self._plot.setMenuEnabled(False)
-            self._plot.hideButtons()
+            self._plot = plain_plot(self)
             self._plot.setMouseEnabled(x=False, y=False)
-            self._plot.getPlotItem().setContentsMargins(0, 0, 0, 0)
-            for side in ("left", "bottom"):
-                axis = self._plot.getAxis(side)
-                font = self.font()
-                font.setPixelSize(10)
-                axis.setStyle(tickFont=font, tickLength=-3, maxTickLevel=0)
             self._plot.getAxis("left").setWidth(26)
             self._plot.getAxis("bottom").setHeight(18)
             self._plot.setYRange(0, 4)
@@ -138,12 +127,7 @@ class Curves(QWidget):
         import pyqtgraph as pg
 
         now = theme.current()
-        self._plot.setBackground(now.panel)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(now.line))
-            axis.setTextPen(pg.mkPen(now.quiet))
-        self._plot.showGrid(x=False, y=True, alpha=0.15)
+        colour_plot(self._plot, now.panel)
         for name, item in self._items.items():
             item.setPen(self._pen(name))
         if self._cursor is not None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui import theme
+from gui.curves_plain import colour_plot, plain_plot
 
 Mark = Literal["o", "t1"]
 """A dot, or a triangle."""
@@ -183,20 +184,11 @@ class LogPlot(QWidget):
 
     def _ready(self) -> Any:
         if self._plot is None:
-            import pyqtgraph as pg
-
-            pg.setConfigOptions(imageAxisOrder="row-major", antialias=False)
-            self._plot = pg.PlotWidget()
-            self._plot.setAccessibleName(self.accessibleName())
-            self._plot.setMenuEnabled(False)
-            self._plot.hideButtons()
+            self._plot = plain_plot(self)
             self._plot.setMouseEnabled(x=False, y=False)
             self._plot.getPlotItem().setContentsMargins(0, 0, 4, 0)
             for side, words in zip(("bottom", "left"), self._axes, strict=True):
                 axis = self._plot.getAxis(side)
-                font = self.font()
-                font.setPixelSize(10)
-                axis.setStyle(tickFont=font, tickLength=-3, maxTickLevel=0)
                 axis.enableAutoSIPrefix(False)
                 if words:
                     axis.setLabel(words, **{"font-size": "10px"})
@@ -208,15 +200,7 @@ class LogPlot(QWidget):
         return self._plot
 
     def _colour(self) -> None:
-        import pyqtgraph as pg
-
-        now = theme.current()
-        self._plot.setBackground(now.panel)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(now.line))
-            axis.setTextPen(pg.mkPen(now.quiet))
-        self._plot.showGrid(x=True, y=True, alpha=0.12)
+        colour_plot(self._plot, theme.current().panel, across=True, alpha=0.12)
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)

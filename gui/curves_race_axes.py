@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui import theme
+from gui.curves_plain import colour_plot, plain_plot
 from gui.curves_race_parts import PlotChoices, log_ticks, make_bands
 
 
@@ -25,19 +26,9 @@ class RaceAxes(QWidget):
             return self._plot
         import pyqtgraph as pg
 
-        pg.setConfigOptions(imageAxisOrder="row-major", antialias=False)
         self._quiet_ends: list[float] = []
         self._ticks: dict[str, Any] = {}
-        self._plot = pg.PlotWidget()
-        self._plot.setAccessibleName(self.accessibleName())
-        self._plot.setMenuEnabled(False)
-        self._plot.hideButtons()
-        self._plot.getPlotItem().setContentsMargins(0, 0, 0, 0)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            font = self.font()
-            font.setPixelSize(10)
-            axis.setStyle(tickFont=font, tickLength=-3, maxTickLevel=1)
+        self._plot = plain_plot(self, tick_level=1)
         self._plot.getAxis("left").setWidth(44)
         self._bands = make_bands()
         self._bands.setZValue(1)
@@ -71,12 +62,7 @@ class RaceAxes(QWidget):
         import pyqtgraph as pg
 
         now = theme.current()
-        self._plot.setBackground(now.picture)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(now.line))
-            axis.setTextPen(pg.mkPen(now.quiet))
-        self._plot.showGrid(x=False, y=True, alpha=0.2)
+        colour_plot(self._plot, now.picture, alpha=0.2)
         self._cursor.setPen(pg.mkPen(now.quiet, width=1, style=Qt.PenStyle.DashLine))
 
     @property

@@ -1,9 +1,10 @@
 """Reset, race, step, a hundred steps, how far it is, how fast it may go, and the fork."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from gui import theme
+from gui.actions import icon_button
 from gui.form import choice
 from gui.timeline import HEIGHT, Line
 
@@ -35,9 +36,9 @@ class Transport(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedHeight(HEIGHT)
         self.running = False
-        self.back = self._button("reset", "Reset (Home)")
-        self.toggle = self._button("play", "Race (Space)")
-        self.on = self._button("next", "One step (.)")
+        self.back = icon_button("reset", "Reset (Home)")
+        self.toggle = icon_button("play", "Race (Space)")
+        self.on = icon_button("next", "One step (.)")
         self.many = QPushButton("×100")
         self.many.setProperty("chip", True)
         self.many.setToolTip("A hundred steps (Shift+.)")
@@ -71,14 +72,6 @@ class Transport(QWidget):
         self.line.wanted.connect(self.go_to)
         self.rate.currentIndexChanged.connect(lambda _i: self.pace.emit(self.rate.currentData()))
         self.split.clicked.connect(self.fork)
-
-    def _button(self, name: str, says: str) -> QToolButton:
-        button = QToolButton()
-        button.setIcon(theme.icon(name))
-        button.setToolTip(says)
-        button.setAccessibleName(says.partition(" (")[0])
-        button.setFixedSize(30, 30)
-        return button
 
     def set_running(self, running: bool) -> None:
         """Show that it runs, or that it waits."""

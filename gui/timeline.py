@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from gui import theme, words
+from gui.actions import icon_button
 from gui.form import choice
 
 HEIGHT = 40
@@ -111,9 +112,9 @@ class Timeline(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 12, 0)
         row.setSpacing(4)
-        self.back = self._button("previous", "One frame back (,)")
-        self.toggle = self._button("play", "Play (Space)")
-        self.on = self._button("next", "One frame on (.)")
+        self.back = icon_button("previous", "One frame back (,)")
+        self.toggle = icon_button("play", "Play (Space)")
+        self.on = icon_button("next", "One frame on (.)")
         self.back.clicked.connect(lambda: self.step.emit(-1))
         self.on.clicked.connect(lambda: self.step.emit(1))
         self.toggle.clicked.connect(lambda: self.play.emit(not self.playing))
@@ -137,14 +138,6 @@ class Timeline(QWidget):
         row.addWidget(self.rate)
         self.playing = False
         self.reset()
-
-    def _button(self, name: str, says: str) -> QToolButton:
-        button = QToolButton()
-        button.setIcon(theme.icon(name))
-        button.setToolTip(says)
-        button.setAccessibleName(says.partition(" (")[0])
-        button.setFixedSize(30, 30)
-        return button
 
     def restyle(self) -> None:
         """Take on the colours of the theme."""
