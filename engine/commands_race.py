@@ -41,9 +41,19 @@ def add_race_options(race: Any, *, rules: str = _RULES, replicates: int = 30) ->
     race.add_argument("--label", default="", metavar="COLUMN", help="the column that is to be told")
     race.add_argument("--columns", default="", metavar="A,B", help="the columns it is told from (default: all others)")
     race.add_argument("--group", default="", metavar="COLUMN", help="rows alike in it stay on one side of the split")
+    race.add_argument("--rows", type=positive, metavar="N", help="of drawn data")
     race.add_argument("--noise", type=fraction, metavar="0..1", help="of drawn data")
+    race.add_argument(
+        "--features", default="", metavar="x,y,x²", help="what is made of two numbers: also y², xy, sin x"
+    )
     race.add_argument("--degree", type=positive, metavar="N", help="of the polynomial of the features")
+    race.add_argument("--test-share", type=fraction, metavar="0..1", help="rows that are kept aside (default 0.2)")
     race.add_argument("--hidden", default="", metavar="8,4", help="neurons of each hidden layer of a network")
+    race.add_argument("--activation", default="", metavar="A", help="of a hidden layer: tanh, sigmoid, relu or linear")
+    race.add_argument("--init", default="", metavar="I", help="how weights begin: xavier, normal or zero")
+    race.add_argument("--condition", type=float, metavar="K", help="condition number of the quadratic")
+    race.add_argument("--gamma", type=float, metavar="G", help="exponent of robust regression")
+    race.add_argument("--shake", type=float, metavar="S", help="noise on each number of robust regression's gradient")
     race.add_argument("--rules", default=rules, metavar="R,R", help=f"rules with their knobs (default {rules})")
     race.add_argument("--schedule", default="", metavar="S", help="of the learning rate, such as cosine:warmup=100")
     race.add_argument("--batch", default="32", metavar="32|all", help="rows in one step")
@@ -58,7 +68,7 @@ def setup_of(asked: argparse.Namespace) -> "ProblemSetup":
     Raises:
         SightlineError: there is none such, or it does not have what was set.
     """
-    from engine.learning.build import kind_of
+    from engine.learning.build import check_setup, kind_of
     from engine.learning.linear_models import parse_penalty
     from engine.learning.loading import BUNDLED, DRAWN, USUAL, USUAL_ROWS
     from engine.learning.setup import ProblemSetup
@@ -71,30 +81,91 @@ def setup_of(asked: argparse.Namespace) -> "ProblemSetup":
     penalty = parse_penalty(asked.penalty)
     given: dict[str, Any] = {
         "data": str(asked.data), "label": asked.label, "columns": _words(asked.columns), "group": asked.group,
-        "noise": asked.noise, "degree": asked.degree, "hidden": _neurons(asked.hidden),
+        "rows": asked.rows, "noise": asked.noise, "features": _features(asked.features), "degree": asked.degree,
+        "test_share": asked.test_share, "hidden": _neurons(asked.hidden), "activation": asked.activation,
+        "init": asked.init, "condition": asked.condition, "gamma": asked.gamma, "shake": asked.shake,
         "penalty": "" if penalty.kind == "none" else penalty.kind,
     }  # fmt: skip
     given = {name: value for name, value in given.items() if value not in (None, "", ())}
     for name in given:
         if name not in kind.fields:
             why = "" if kind.data else " is a surface and"
-            raise SightlineError(f"{kind.title}{why} takes no --{name}: leave it out.")
+            raise SightlineError(f"{kind.title}{why} takes no {_option(name)}: leave it out.")
     data = given.get("data", "")
     named = not data or data in DRAWN or data in BUNDLED
     if not named and "label" not in given:
         raise SightlineError("It is not said which column is to be told: name it with --label.")
-    if "noise" in given:
-        if data and data not in DRAWN:
-            raise SightlineError("Noise is that of drawn data: leave --noise out, or name a drawn set.")
-        if not data and kind.usual == USUAL:
-            given |= {"data": USUAL, "rows": USUAL_ROWS}
+    for name in ("rows", "noise"):
+        if name in given and data and data not in DRAWN:
+            raise SightlineError(f"{name.capitalize()} is said of drawn data: leave --{name} out, or name a drawn set.")
+    known: dict[str, Any] = {**DRAWN, **BUNDLED}
+    made_of = known.get(data or kind.usual)
+    if "features" in given and made_of is not None and not getattr(made_of, "two_numbers", False):
+        raise SightlineError("Features are made of data of two numbers: leave --features out, or name other data.")
+    if not data and kind.usual == USUAL and ("rows" in given or "noise" in given):
+        given = {"rows": USUAL_ROWS, **given, "data": USUAL}
     if "penalty" in given:
         given["strength"] = penalty.strength
-    return ProblemSetup(problem=kind.key, seed=asked.seed, **given)
+    setup = ProblemSetup(problem=kind.key, seed=asked.seed, **given)
+    check_setup(setup)
+    return setup
+
+
+def options_of(setup: "ProblemSetup") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words with which `setup_of` makes a problem, its name first and without the seed; and what they cannot say.
+
+    Returns:
+        The words, and the names of the fields of `ProblemSetup` that no word can say.
+    """
+    from engine.learning.build import kind_of, settled
+    from engine.learning.loading import DRAWN, USUAL
+    from engine.learning.setup import ProblemSetup
+
+    setup = settled(setup)
+    usual, drawn = ProblemSetup(), DRAWN.get(setup.data or USUAL)
+    words, missing = [setup.problem], []
+    for name in kind_of(setup.problem).fields:
+        value = getattr(setup, name)
+        if name in ("seed", "penalty", "strength") or value == getattr(usual, name):
+            continue
+        # what the data do not heed may be left over from others
+        if name in ("rows", "noise") and (drawn is None or not setup.data):
+            continue
+        if name == "features" and setup.data in DRAWN and drawn is not None and not drawn.two_numbers:
+            continue
+        said = _said(value) if isinstance(value, tuple) else str(value)
+        if not said:
+            missing.append(name)
+        else:
+            words += [_option(name), said] if not said.startswith("-") else [f"{_option(name)}={said}"]
+    if setup.penalty != "none":
+        words += ["--penalty", f"{setup.penalty}:{setup.strength!r}"]
+    return tuple(words), tuple(missing)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _features(text: str) -> tuple[str, ...]:
+    """Features of two numbers; x^2 is x²."""
+    from engine.learning.expand import checked_features
+
+    words = _words(text.replace("^2", "²"))
+    return checked_features(words) if words else ()
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    """Words between commas; one that holds a comma is in double quotes."""
+    found = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(word.strip() for word in found if word.strip())
+
+
+def _said(words: tuple[Any, ...]) -> str:
+    """The text that `_words` reads."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(words)
+    return text.getvalue()
 
 
 def _neurons(text: str) -> tuple[int, ...]:
@@ -110,6 +181,8 @@ def race(asked: argparse.Namespace, show: Show) -> Job[None]:
         _list()
         return
     setup = setup_of(asked)
+    if asked.csv is not None:
+        _check_place(asked.csv)
     import numpy as np
     import torch
 
@@ -163,6 +236,14 @@ def race(asked: argparse.Namespace, show: Show) -> Job[None]:
         )  # fmt: skip
     if asked.csv is not None:
         _write(asked.csv, contenders, records)
+
+
+def _check_place(path: Path) -> None:
+    """Refuse before a long race what could not be written after it."""
+    if path.is_dir():
+        raise SightlineError(f"{path} is a folder: give --csv the path of a file.")
+    if not path.absolute().parent.is_dir():
+        raise SightlineError(f"There is no folder {path.absolute().parent}: make it, or give --csv another path.")
 
 
 def _write(path: Path, contenders: Any, records: Any) -> None:

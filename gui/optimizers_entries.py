@@ -50,6 +50,13 @@ class OptimizersEntries(OptimizersShown):
         self.clear_race(keep=True)
         self.entries = [self._entry(row) for row in rows]
         runner.wanted.value = self.planes.wanted()
+        if self.save.repeats():
+            # what was changed on the way is changed again, each at its step
+            runner.runs = self.save.replayed()
+            runner.go_on(pace=self.transport.rate.currentData(), **knobs)
+            self.show_entries()
+            self.say()
+            return
         pace = self.transport.rate.currentData()
         runner.race(
             [row.contender for row in rows], choices.steps, choices.replicates, twin=self.chosen_page.twin, pace=pace
@@ -77,7 +84,7 @@ class OptimizersEntries(OptimizersShown):
         added = [row for row in self.row_list.racing() if row.entry is None]
         self.entries += [self._entry(row) for row in added]
         runner.wanted.value = self.planes.wanted()
-        settings = tuple(entry.contender for entry in self.entries)
+        settings = tuple(entry.asked for entry in self.entries)
         runner.go_on(
             [row.contender for row in added], self.race_choices.steps, self.race_choices.replicates,
             contenders=settings, pace=self.transport.rate.currentData(), **knobs,
@@ -232,9 +239,11 @@ class OptimizersEntries(OptimizersShown):
         """A contender's settings have changed: its run goes on with them from here."""
         entry = row.entry
         if entry is not None and entry in self.entries:
+            if entry.asked is not None or not row.contender.goes_like(entry.contender):
+                entry.asked = row.contender
             entry.contender, entry.name = row.contender, row.contender.name
             if self.runner.busy:
-                self.runner.update([one.contender for one in self.entries])
+                self.runner.update([one.asked for one in self.entries])
             self.table_grown()
             self.stage.plot.shown = [
                 replace(one, name=entry.name) if one.curve is entry.curve else one for one in self.stage.plot.shown

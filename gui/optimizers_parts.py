@@ -81,6 +81,7 @@ class Entry:
         name: what it is called.
         number: of its colour.
         contender: as it is now.
+        asked: as a person wants it from here on; None leaves its run as it is.
         curve: what is drawn.
         problem: the text of its problem: only runs of one problem are drawn together.
         on: whether it is drawn.
@@ -106,6 +107,7 @@ class Entry:
     replicates: int = 1
     figures: dict[str, float] | None = None
     path: list[np.ndarray] = field(default_factory=list)
+    asked: Contender | None = None
     theta: np.ndarray | None = None
 
     def places(self) -> np.ndarray:

@@ -166,8 +166,8 @@ class Runner(QObject):
         """Steps a second at most; 0 is as fast as it goes."""
         self._set(pace=steps_per_s)
 
-    def update(self, contenders: Sequence[Contender]) -> None:
-        """Go on with these settings, one a run."""
+    def update(self, contenders: Sequence[Contender | None]) -> None:
+        """Go on with these settings, one a run; None leaves a run as it is."""
         self._set(contenders=tuple(contenders))
 
     def edit(self, contender: int, edit: Edit) -> None:

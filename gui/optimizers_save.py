@@ -12,7 +12,7 @@ from engine.errors import SightlineError
 from engine.files import write_whole
 from engine.job import Job as EngineJob
 from engine.learning.race_export import Curve, ranking, write_curves, write_events, write_table
-from engine.learning.race_file import KeptRace, kept_race, open_race, save_race
+from engine.learning.race_file import KeptRace, kept_race, open_race, replayed, save_race
 from engine.learning.race_text import text_of_race
 from engine.optimizers.contenders import text_of
 from engine.optimizers.thinned import Thinned
@@ -37,6 +37,7 @@ class OptimizersSave(QObject):
         self.opening.progress.connect(lambda now: page.state.emit(now.what, "", True))
         self.opening.changed.connect(lambda busy: None if busy else page.say())
         self._writing: Job | None = None
+        self._kept: KeptRace | None = None
         self.actions = [
             action(self, "Save the race …", self.ask_race, "Ctrl+S"),
             action(self, "Open a race …", self.ask_open, "Ctrl+O"),
@@ -208,8 +209,23 @@ class OptimizersSave(QObject):
         page.runner.opened.connect(lambda _built: self._show(kept), Qt.ConnectionType.SingleShotConnection)
         page._make()
 
+    def repeats(self) -> bool:
+        """Whether the race that begins now is the one that was opened, and was changed on its way."""
+        kept = self._kept
+        if kept is None or all(len(run.history) == 1 for run in kept.runs):
+            return False
+        return kept.setup == self.page.race_setup()
+
+    def replayed(self) -> tuple[Any, ...]:
+        """The runs of the race that was opened, from their first step, with what is changed on the way."""
+        built = self.page.runner.built
+        assert self._kept is not None
+        assert built is not None
+        return tuple(replayed(self._kept, built.problem))
+
     def _show(self, kept: KeptRace) -> None:
         page = self.page
+        self._kept = kept
         entries = []
         for run in kept.runs:
             curve = Thinned(run.record, kept.rows)

@@ -27,6 +27,7 @@ class OptimizersShown(Workspace):
     strip_view: Any
     planes: Any
     views: Any
+    save: Any
     row_list: Any
     race_choices: Any
     button: Any

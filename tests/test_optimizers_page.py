@@ -1,6 +1,7 @@
 """The page Optimize in the window: real widgets, real races on small problems."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -206,7 +207,11 @@ def test_an_earlier_step_of_a_network_can_be_looked_at(page, qtbot):
 
 def test_a_race_is_saved_reopened_and_raced_again(page, qtbot, tmp_path):
     open_problem(page, qtbot, ProblemSetup("logistic", data="moons", noise=0.3), steps=60, replicates=2)
-    raced(page, qtbot)
+    page.step(20)
+    qtbot.waitUntil(lambda: page.done == 20 and not page.runner.running, timeout=LONG)
+    page.row_list.change(replace(page.rows[0].contender, knobs=replace(page.rows[0].contender.knobs, lr=0.5)))
+    press(page.button)
+    qtbot.waitUntil(lambda: over(page), timeout=LONG)
     before = [entry.curve.record.series("loss").copy() for entry in page.entries]
     path = tmp_path / "moons.race"
     page.save.save_race(path)
@@ -281,8 +286,6 @@ def test_a_table_is_learned_from(page, qtbot, window, tmp_path):
     ],
 )
 def test_a_rate_that_cannot_be_is_refused(page, qtbot, window, change, words):
-    from dataclasses import replace
-
     row = page.rows[0]
     row.contender = replace(row.contender, knobs=replace(row.contender.knobs, **change))
     press(page.button)
@@ -291,8 +294,6 @@ def test_a_rate_that_cannot_be_is_refused(page, qtbot, window, change, words):
 
 
 def test_a_run_that_diverges_is_marked(page, qtbot, window):
-    from dataclasses import replace
-
     open_problem(page, qtbot, ProblemSetup("quadratic"), steps=300, replicates=2)
     page.row_list.change(replace(page.rows[0].contender, knobs=replace(page.rows[0].contender.knobs, lr=1e9)))
     raced(page, qtbot)

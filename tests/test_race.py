@@ -15,7 +15,7 @@ from engine.optimizers.contenders import Contender, parse_contenders, parse_sche
 from engine.optimizers.order import Shuffles, noise
 from engine.optimizers.race import Chunk, Moved, RaceKnobs, race
 from engine.optimizers.record import Record, mean_and_error
-from engine.optimizers.rules import RULES, MomentumKnobs
+from engine.optimizers.rules import RULES, MomentumKnobs, SgdKnobs
 from engine.optimizers.run import Edit, Run
 
 torch = pytest.importorskip("torch")
@@ -463,3 +463,21 @@ def test_an_edit_in_a_race_moves_the_twin_too():
     assert len(moved) == 1
     assert moved[0][0, 0] == 4.0
     assert max(apart) < 1e-12
+
+
+def test_a_run_with_another_name_keeps_what_it_has_planned():
+    contender = Contender("sgd", SgdKnobs(lr=0.01))
+    run = Run(Quadratic(), contender, 300, 1)
+    while run.step < 150:
+        run.advance(150 - run.step)
+    run.change(replace(contender, knobs=SgdKnobs(lr=0.02)))
+    rest = finished(run)
+    fork = drive(run.fork(100))
+    cell = Cell(RaceKnobs(contenders=(replace(fork.contender, name="SGD from 100", colour=3),)))
+    losses = []
+    drive(
+        race(Quadratic(), cell=cell, runs=(fork,)),
+        lambda event: losses.append(event.trace.losses) if isinstance(event, Chunk) else None,
+    )
+    assert np.array_equal(np.concatenate(losses, 1)[:, 50:], rest)
+    assert len(fork.changes) == 2

@@ -101,6 +101,8 @@ def check_setup(setup: ProblemSetup) -> None:
     """Refuse numbers that no form would offer; a text may say any."""
     for one in fields(setup):
         info, value = one.metadata.get("knob"), getattr(setup, one.name)
+        if info is not None and info.choices and value not in info.choices:
+            raise SightlineError(f"{info.label} cannot be {value}: choose of {', '.join(info.choices)}.")
         if info is None or info.low is None:
             continue
         high = info.high if info.high is not None and one.name not in _BEYOND else sys.float_info.max

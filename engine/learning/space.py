@@ -31,7 +31,7 @@ MOST_CELLS = 100_000
 _WORDS: dict[str, tuple[str, ...]] = {
     "penalty": PENALTIES, "activation": ACTIVATIONS, "init": INITS, "rule": tuple(RULES)
 }  # fmt: skip
-_SETUP = ("hidden", "activation", "init", "degree", "penalty", "strength")
+SEARCHED = ("hidden", "activation", "init", "degree", "penalty", "strength")
 """What can be chosen of a problem; anything else would change the data or the loss that trials are compared by."""
 _LEAST = {"hidden": 1, "degree": 1, "batch": 1}
 """Whole numbers, and the least they can be."""
@@ -179,7 +179,7 @@ def check_space(space: Space, setup: ProblemSetup, contender: Contender, rows: i
     """
     rules = next((one.points() for one in space if one.name == "rule"), (contender.key,))
     kind = KINDS[setup.problem]
-    own = [name for name in _SETUP if name in kind.fields]
+    own = [name for name in SEARCHED if name in kind.fields]
     knobs = {one.name for key in rules for one in fields(RULES[str(key)].knobs)}
     wraps = [one.name for one in fields(Wraps)]
     known = [*own, "rule", "schedule", *(["batch"] if rows else []), *sorted(knobs), *wraps]
@@ -209,7 +209,7 @@ def chosen(space: Space, setup: ProblemSetup, contender: Contender, ask: Callabl
     for one in sorted(space, key=lambda one: one.name not in ("rule", "penalty")):
         if one.name == "strength" and found.get("penalty", setup.penalty) == "none":
             continue
-        if one.name not in (*_SETUP, "rule", "schedule", "batch") and not _has(found, contender, one.name):
+        if one.name not in (*SEARCHED, "rule", "schedule", "batch") and not _has(found, contender, one.name):
             continue
         if one.name == "batch" and RULES[str(found.get("rule", contender.key))].searches:
             continue
@@ -229,7 +229,7 @@ def applied(values: Mapping[str, Value], setup: ProblemSetup, contender: Contend
         values: by name, as `chosen` gives them.
         setup, contender: where nothing was chosen.
     """
-    own: dict[str, Any] = {name: values[name] for name in _SETUP if name in values}
+    own: dict[str, Any] = {name: values[name] for name in SEARCHED if name in values}
     if "hidden" in own:
         own["hidden"] = (int(own["hidden"]),)
     if "rule" in values and values["rule"] != contender.key:
@@ -244,7 +244,7 @@ def applied(values: Mapping[str, Value], setup: ProblemSetup, contender: Contend
     knobs: dict[str, Any] = {}
     wraps: dict[str, Any] = {}
     for name, value in values.items():
-        if name in (*_SETUP, "rule", "schedule", "batch"):
+        if name in (*SEARCHED, "rule", "schedule", "batch"):
             continue
         if hasattr(contender.knobs, name):
             knobs[name] = type(getattr(contender.knobs, name))(value)

@@ -55,6 +55,10 @@ class Contender:
         """What is known of its rule."""
         return RULES[self.key]
 
+    def goes_like(self, other: "Contender") -> bool:
+        """Whether both take the same way: what they are called and their colours are no matter."""
+        return replace(self, name=other.name, colour=other.colour) == other
+
     def check(self, rows: int, steps: int) -> None:
         """Settings that a person may have typed, beside a problem and the length of a run.
 

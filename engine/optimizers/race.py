@@ -30,7 +30,8 @@ class RaceKnobs:
         until: wait when this step is reached; None runs to the end. One step more is `until` = its step + 1.
         pace: steps a second at most; 0 is as fast as it goes.
         enough: end now, with the result so far.
-        contenders: one a run, in their order, as they are to be from here on; None leaves them.
+        contenders: one a run, in their order, as they are to be from here on; None leaves a run as it is, with what
+            it has planned, or all of them.
         edits: parameters that were set by hand since the race began: (number of the contender, which).
     """
 
@@ -38,7 +39,7 @@ class RaceKnobs:
     until: int | None = None
     pace: float = 0.0
     enough: bool = False
-    contenders: tuple[Contender, ...] | None = None
+    contenders: tuple[Contender | None, ...] | None = None
     edits: tuple[tuple[int, Edit], ...] = ()
 
 
@@ -179,7 +180,7 @@ class _Lane:
     def __init__(self, number: int, run: Run, twins: int = 0) -> None:
         self.number, self.run = number, run
         self._told = bool((run.at.diverged >= 0).any())
-        self._refused: Contender | None = None
+        self._asked: Contender | None = None
         self._edited = 0
         self._twins = twins
         self._beside = Beside(run) if twins and run.step == 0 and has_twin(run.contender) else None
@@ -198,12 +199,17 @@ class _Lane:
         if knobs.contenders is None or self.number >= len(knobs.contenders):
             return
         wanted = knobs.contenders[self.number]
-        if wanted in (self.run.contender, self._refused):
+        # only what is new is asked for: what a run has planned is not put back to what it was
+        if wanted is None or wanted == self._asked:
+            return
+        self._asked = wanted
+        if wanted.goes_like(self.run.contender):
+            # another name changes nothing of what was planned
+            self.run.at.contender = wanted
             return
         try:
             self.run.change(wanted)
         except SightlineError as error:
-            self._refused = wanted
             yield Notice(str(error))
         if self._beside is not None and not self._beside.fits:
             self._beside = None

@@ -22,6 +22,8 @@ _BLOCK_S = 0.02
 """Seconds that they take, about: in between a race can be stopped."""
 _TINY = 2**19
 """Multiplications of a step below which threads cost more than they give."""
+_MOST_STEPS, _MOST_REPLICATES, _MOST_NUMBERS = 10**8, 10_000, 2 * 10**8
+"""Beyond them memory would run out: the last is replicates times parameters, and times rows."""
 _BEYOND = 1e12
 """A loss so many times that of the start has diverged."""
 
@@ -89,6 +91,12 @@ class Run:
         if steps < 1 or replicates < 1:
             raise SightlineError(
                 f"A race of {steps} steps and {replicates} replicates cannot be: give 1 or more of each."
+            )
+        most = max(1, min(_MOST_REPLICATES, _MOST_NUMBERS // max(problem.parameters, problem.rows)))
+        if steps > _MOST_STEPS or replicates > most:
+            raise SightlineError(
+                f"A race of {steps:,} steps and {replicates:,} replicates is too large for this problem: give at most "
+                f"{_MOST_STEPS:,} steps and {most:,} replicates."
             )
         contender.check(problem.rows, steps)
         self.problem, self.steps, self.replicates = problem, steps, replicates
