@@ -18,7 +18,8 @@ class KnobInfo:
         unit: shown behind the number.
         choices: the allowed values, in the order shown; empty for a free value.
         words: what to show for each of `choices`, where the value itself is no good word.
-        log: equal ratios are equally far apart on the slider (a learning rate); 0 is its left end where it is allowed.
+        log: equal ratios are equally far apart on the slider (a learning rate); 0 is its left end where it is allowed,
+            beside `step`, the least number above it. Whatever is typed is taken, and checked where it is used.
     """
 
     label: str

@@ -21,6 +21,8 @@ _QUIET_PIXELS, _QUIET_ALL = 96, 12_000
 """How wide an earlier run is drawn at most, and all of them together: hundreds lie behind."""
 _AT_ONCE = 3
 """Curves that are drawn anew in one turn of the event loop while they grow."""
+_EMPTY, _BEGINS = "Press Race, and watch each rule learn.", "The first steps are being taken."
+_BELOW = "Values of 0 and below have no place on a logarithmic axis."
 _FLOOR = 1e-300
 _EACH_STEP = ("loss", "norm", "distance", "rate")
 """What is recorded of every step."""
@@ -48,7 +50,7 @@ class RacePlot(RaceAxes):
         self._quiet: list[Any] = []
         self._cursor_at: int | None = None
         self._dirty = False
-        self._growing = False
+        self._growing = self._below = False
         self._drawn: dict[int, Any] = {}
         self._turn = self._next = 0
         column = QVBoxLayout(self)
@@ -70,7 +72,7 @@ class RacePlot(RaceAxes):
         column.addWidget(self.readout)
         self._place = QVBoxLayout()
         column.addLayout(self._place, 1)
-        self.empty = QLabel("Press Race, and watch each rule learn.", self)
+        self.empty = QLabel(_EMPTY, self)
         self.empty.setObjectName("quiet")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -86,8 +88,10 @@ class RacePlot(RaceAxes):
     def show_curves(self, shown: Sequence[Shown]) -> None:
         """Draw these curves from now on; they may grow."""
         self.shown = list(shown)
-        self.empty.setVisible(not self.shown)
+        self.empty.setText(_BEGINS if self.shown else _EMPTY)
+        self._below = False
         plot = self._ready()
+        self._show_empty()
         loud = [one for one in self.shown if not one.quiet]
         while len(self._items) < len(loud):
             import pyqtgraph as pg
@@ -104,6 +108,12 @@ class RacePlot(RaceAxes):
         self._drawn = {}
         self._draw_quiet()
         self.grown()
+
+    def _show_empty(self) -> None:
+        """Words in place of axes until there is a point."""
+        nothing = not any(len(one.curve) for one in self.shown)
+        self.empty.setVisible(nothing)
+        self._plot.setVisible(not nothing)
 
     def choose(self, **changes: Any) -> None:
         """Draw it otherwise."""
@@ -158,6 +168,8 @@ class RacePlot(RaceAxes):
         self._dirty = False
         if self._plot is None:
             return
+        if self.empty.isVisible():
+            self._show_empty()
         loud = [one for one in self.shown if not one.quiet]
         if self.following:
             self._follow_x(loud)
@@ -170,6 +182,8 @@ class RacePlot(RaceAxes):
         self._bands.show_bands(bands, view)
         self._draw_cursor()
         self._number_axes()
+        if self._below and self.readout.text() == " ":
+            self._say_below()
         self.repaints += 1
 
     def _draw_curves(self, loud: list[Shown]) -> tuple[list[float], list[float], list[Any]]:
@@ -206,7 +220,9 @@ class RacePlot(RaceAxes):
             self._next = number + 1
         self._turn = self._next % count if count else 0
         kept_all = [self._drawn[number] for number in range(count)]
-        ends = [end for _state, end, _band in kept_all if end is not None]
+        known = [(end, one) for (_state, end, _band), one in zip(kept_all, loud, strict=True) if end is not None]
+        # one that has diverged would press all others flat
+        ends = [end for end, one in known if not one.curve.record.diverged] or [end for end, _one in known]
         return (
             [low for low, _ in ends],
             [high for _, high in ends],
@@ -221,6 +237,7 @@ class RacePlot(RaceAxes):
             choices.quantity, choices.axis, x0, x1, pixels, log_x=choices.log_x, band=choices.band, smooth=smooth
         )
         x, y = self._scaled(line)
+        self._below = self._below or (self._log_y and bool((line.y <= 0).any()))
         over.setData(x, y)
         twin = one.curve.twin(choices.axis, x0, x1, pixels, log_x=choices.log_x, smooth=smooth)
         shown = choices.twin and choices.quantity == "loss" and len(twin.x)
@@ -372,9 +389,12 @@ class RacePlot(RaceAxes):
 
     def _hovered(self, place: QPointF) -> None:
         if not self.shown or not self._plot.getViewBox().sceneBoundingRect().contains(place):
-            self.readout.setText(" ")
+            self._say_below()
             return
         self.readout.setText(self.words_at(self._step_at(place)))
+
+    def _say_below(self) -> None:
+        self.readout.setText(_BELOW if self._below else " ")
 
     def words_at(self, step: int) -> str:
         """What the curves say at a step, as rich text."""

@@ -29,7 +29,7 @@ class RaceAxes(QWidget):
         self._quiet_ends: list[float] = []
         self._ticks: dict[str, Any] = {}
         self._plot = plain_plot(self, tick_level=1)
-        self._plot.getAxis("left").setWidth(44)
+        self._plot.getAxis("left").setWidth(50)
         self._bands = make_bands()
         self._bands.setZValue(1)
         self._plot.addItem(self._bands, ignoreBounds=True)

@@ -75,6 +75,9 @@ class _QuietCombo(QComboBox):
             event.ignore()
 
 
+_FAR = 1e15
+
+
 class _PlainNumber(QDoubleSpinBox):
     """Shows 0.0003 and 1e-08 as people write them."""
 
@@ -115,12 +118,13 @@ class LogScale:
     """Whole positions of a slider for numbers over many powers of ten, 100 positions a power.
 
     Args:
-        low, high: the range; a `low` of 0 is the leftmost position, six powers below `high`.
+        low, high: the range; a `low` of 0 is the leftmost position.
+        least: the next position to it; None takes six powers below `high`.
     """
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, low: float, high: float, least: float | None = None) -> None:
         self.zero = low <= 0
-        least = high * 1e-6 if self.zero else low
+        least = (least or high * 1e-6) if self.zero else low
         self.first, self.last = math.floor(100 * math.log10(least)), math.ceil(100 * math.log10(high))
 
     def position(self, value: float) -> int:
@@ -151,7 +155,7 @@ class NumberRow(QWidget):
         self._step = info.step or (1 if self._whole else 0.01)
         self._times = 100 if info.unit == "%" and not self._whole else 1
         low, high = float(info.low or 0), float(info.high if info.high is not None else 100)
-        self._log = LogScale(low, high) if info.log else None
+        self._log = LogScale(low, high, info.step) if info.log else None
         self.slider = _QuietSlider(Qt.Orientation.Horizontal)
         if self._log is not None:
             self.slider.setRange(self._log.first - self._log.zero, self._log.last)
@@ -166,7 +170,8 @@ class NumberRow(QWidget):
             self.field.setRange(int(low), int(high))
             self.field.setSingleStep(int(self._step))
         elif self._log is not None:
-            self.field = _PlainNumber(low, high)
+            # what is typed beyond the slider is taken: who uses it says in words what cannot be
+            self.field = _PlainNumber(-_FAR, _FAR)
         else:
             self.field = QDoubleSpinBox()
             shown = self._step * self._times

@@ -32,7 +32,7 @@ def summary(contender: Contender) -> str:
 
 
 def _short(value: float) -> str:
-    text = f"{value:g}"
+    text = f"{value:.3g}"
     return text[1:] if text.startswith("0.") else text
 
 
@@ -48,6 +48,7 @@ class ContenderRow(QWidget):
     pressed = Signal()
     toggled = Signal()
     asked = Signal(str)
+    uses_space = True
 
     def __init__(self, row: Row) -> None:
         super().__init__()
@@ -92,7 +93,7 @@ class ContenderRow(QWidget):
         metrics = self.fontMetrics()
         more = summary(one)
         room = max(60, self.width() - _DOT - 24 - metrics.horizontalAdvance(more))
-        name = metrics.elidedText(one.name, Qt.TextElideMode.ElideRight, room)
+        name = metrics.elidedText(one.name, Qt.TextElideMode.ElideMiddle, room)
         painter.drawText(box.adjusted(_DOT + 2, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, name)
         left = self.width() - _DOT - 24 - metrics.horizontalAdvance(name)
         painter.setPen(QColor(now.quiet))

@@ -34,7 +34,7 @@ class OptimizersEntries(OptimizersShown):
     def begin(self, **knobs: Any) -> None:
         """A new race of the contenders that are on."""
         runner = self.runner
-        if runner.built is None:
+        if self.pending(knobs):
             return
         rows = self.row_list.racing()
         if not rows:
@@ -58,6 +58,8 @@ class OptimizersEntries(OptimizersShown):
             self.say()
             return
         pace = self.transport.rate.currentData()
+        if self.views.ready.busy:
+            self.state.emit("Getting torch.optim ready", "the first race waits for it", True)
         runner.race(
             [row.contender for row in rows], choices.steps, choices.replicates, twin=self.chosen_page.twin, pace=pace
         )
@@ -233,7 +235,7 @@ class OptimizersEntries(OptimizersShown):
             except SightlineError as error:
                 self.failed.emit(error)
                 return
-            runner.interrupt(self._join)
+            runner.interrupt(lambda: True)
 
     def row_changed(self, row: Row) -> None:
         """A contender's settings have changed: its run goes on with them from here."""
@@ -260,6 +262,9 @@ class OptimizersEntries(OptimizersShown):
     def rows_restored(self) -> None:
         """A change of the contenders was taken back."""
         for row in self.row_list.rows:
+            if row.entry is not None and row.entry not in self.entries:
+                # of a race that is over: it would never be let into this one
+                row.entry = None
             if row.entry is not None:
                 row.entry.on = row.on
         self.show_entries()
@@ -275,12 +280,16 @@ class OptimizersEntries(OptimizersShown):
             return
         number = self.entries.index(row.entry)
         step = self.done if self.looked is None else self.looked
+        if step >= self._steps():
+            self.said.emit("The run ends here: look at an earlier step, then fork.", "info")
+            return
         self.runner.interrupt(lambda: self._fork(number, step))
 
-    def _fork(self, number: int, step: int) -> None:
+    def _fork(self, number: int, step: int) -> bool:
         run = self.runner.runs[number]
         self._forked_from = number
         self.runner.fork(number, min(step, run.step))
+        return False
 
     _forked_from = 0
 
@@ -292,6 +301,7 @@ class OptimizersEntries(OptimizersShown):
         row = self.row_list.add_contender(
             replace(contender, name=f"{base} from {run.step:,}"), below=self.row_list.chosen
         )
+        run.rename(row.contender.name, row.contender.colour)
         row.entry = Entry(
             row.contender.name, row.contender.colour, row.contender, Thinned(self._record_from(run.step), self._rows()),
             self.problem_text, replicates=run.replicates, theta=run.answer(),

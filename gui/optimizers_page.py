@@ -52,6 +52,7 @@ class OptimizersPage(OptimizersEntries):
         self.setup = named(ProblemSetup())
         self.looked: int | None = None
         self._begun = False
+        self._diverging: list[str] = []
         self._build()
         self._connect()
         self._remembered()
@@ -110,9 +111,10 @@ class OptimizersPage(OptimizersEntries):
         runner.seen.connect(self.planes.show)
         runner.ended.connect(self.ended)
         runner.forked.connect(self.forked)
+        runner.resumable.connect(self._join)
         runner.changed.connect(self.say)
         runner.progress.connect(self._told)
-        runner.notice.connect(lambda notice: self.said.emit(notice.text, "warning"))
+        runner.notice.connect(self._noticed)
         runner.failed.connect(self._refused)
         transport.play.connect(lambda _on: self.play())
         transport.step.connect(self.step)
@@ -127,7 +129,7 @@ class OptimizersPage(OptimizersEntries):
         self.strip_view.table.toggled.connect(self.toggle_entry)
         self.strip_view.table.removed.connect(self.forget_entry)
         self.problem.changed.connect(self._setup_changed)
-        self.problem.failed.connect(self.failed)
+        self.problem.failed.connect(self._no_table)
         self.race_form.changed.connect(self._race_changed)
         self.button.clicked.connect(self.play)
         self._again = QTimer(self)
@@ -184,7 +186,7 @@ class OptimizersPage(OptimizersEntries):
             return
         self.said.emit(EXAMPLES[key].idea, "info")
         self._take_setup(EXAMPLES[key].race())
-        self._start_when_open = True
+        self._start_when_open = {}
 
     def escape(self) -> None:
         if not self.stage.racing:
@@ -262,6 +264,12 @@ class OptimizersPage(OptimizersEntries):
 
     def _setup_changed(self, setup: ProblemSetup) -> None:
         setup = named(setup)
+        drawn = DRAWN.get(setup.data)
+        if drawn is not None and drawn.two_numbers and not setup.features:
+            self.said.emit("A model needs a feature: leave one on.", "info")
+            self.problem.show_setup(self.setup)
+            self.planes.look()
+            return
         if setup.problem != self.setup.problem and self.row_list.usual(self.setup.problem):
             self.row_list.set_contenders(usual_contenders(setup.problem))
             if self.race_choices.steps == usual_steps(self.setup.problem):
@@ -277,10 +285,22 @@ class OptimizersPage(OptimizersEntries):
         if not self._begun:
             return
         self.clear_race(keep=True)
+        self.save.forget()
         self.runner.open(self.setup)
         self._save()
 
-    _start_when_open = False
+    _start_when_open: dict[str, Any] | None = None
+    """How the race begins once its problem is there; None where it does not."""
+
+    def pending(self, knobs: dict[str, Any]) -> bool:
+        """Whether the problem is still being made; then a race begins with these knobs when it is there."""
+        if self._again.isActive():
+            self._make()
+        if self.runner.built is not None:
+            return False
+        if self.runner.building.busy:
+            self._start_when_open = knobs
+        return True
 
     def _opened(self, built: Built) -> None:
         self.problem_text = text_of_setup(built.setup)
@@ -301,9 +321,10 @@ class OptimizersPage(OptimizersEntries):
         self.views.opened(built)
         self.show_entries()
         self.say()
-        if self._start_when_open:
-            self._start_when_open = False
-            self.begin()
+        self.save.built()
+        knobs, self._start_when_open = self._start_when_open, None
+        if knobs is not None:
+            self.begin(**knobs)
 
     def fit_batches(self, rows: int) -> None:
         """A batch that is larger than the data is what there is; the person sees it in the form."""
@@ -316,10 +337,37 @@ class OptimizersPage(OptimizersEntries):
         if not self.runner.busy or self.runner.running:
             self.state.emit(now.what, words.progress(now), True)
 
+    def _noticed(self, notice: Any) -> None:
+        """A notice of the race; several that diverge at once are one."""
+        if " diverges: " not in notice.text:
+            self.said.emit(notice.text, "warning")
+            return
+        if not self._diverging:
+            QTimer.singleShot(600, self, self._tell_diverged)
+        self._diverging.append(notice.text)
+
+    def _tell_diverged(self) -> None:
+        told, self._diverging = self._diverging, []
+        if len(told) == 1:
+            self.said.emit(told[0], "warning")
+        elif told:
+            names = ", ".join(text.partition(" diverges: ")[0] for text in told)
+            self.said.emit(f"{len(told)} contenders diverge: {names}; smaller learning rates may help.", "warning")
+
     def _refused(self, error: Exception) -> None:
-        self._start_when_open = False
+        self._start_when_open = None
         self.failed.emit(error)
+        if self.runner.built is None:
+            # the form says what was asked for: nothing of another problem stays beside it
+            self.source_shown.emit(data_title(self.setup), "")
+            self.stage.plot.show_curves([])
+            self.problem.show_setup(self.setup)
         self.say()
+
+    def _no_table(self, error: Exception) -> None:
+        """A table that could not be looked at: the form says again what is there."""
+        self.failed.emit(error)
+        self.problem.show_setup(self.setup)
 
     def _race_changed(self, choices: RaceChoices) -> None:
         before, self.race_choices = self.race_choices, choices

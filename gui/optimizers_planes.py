@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer
 from engine.learning.build import Built
 from engine.learning.hand_network import HandNetwork
 from engine.learning.loading import DRAWN
+from engine.learning.looking import plane_room
 from engine.learning.setup import FEATURES
 from engine.learning.watching import Judged, Seen, Sliced, Wanted, seen_at, slice_part, surface
 from engine.optimizers.run import Edit
@@ -67,10 +68,15 @@ class OptimizersPlanes(QObject):
             self.stage.paths.set_axes("x", "y")
             self.stage.paths.set_minima(minima)
             self.stage.paths.show_part(*part)
+            # the same part may be seen as before: nothing has moved then
+            self._view_changed(*self.stage.paths.part())
         else:
             self.stage.paths.set_title("Paths over the loss, a slice")
             self.stage.paths.set_axes("along", "across")
         if plane:
+            assert built.table is not None
+            assert built.table.plane is not None
+            self.stage.boundary.show_part(*plane_room(built.table.plane))
             self.stage.boundary.set_title("What the model says" if not built.table.classes else "Decision boundary")
         self.show_network(None)
         self.look()

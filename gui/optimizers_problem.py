@@ -128,6 +128,7 @@ class ProblemForm(QWidget):
         self.form.group("Data").setVisible(kind.data)
         self.form.group("Network").setVisible("hidden" in kind.fields)
         self.hidden.setText(", ".join(str(size) for size in setup.hidden))
+        self.hidden.setCursorPosition(0)
         self.again.setVisible(drawn)
         self._fill_data(kind)
         for widget in (*self._rows[1:], self.label, self.group, self.columns):
@@ -152,6 +153,11 @@ class ProblemForm(QWidget):
 
     def _look(self, path: str) -> None:
         self.described = None
+        for box in (self.label, self.group):
+            box.blockSignals(True)
+            box.clear()
+            box.blockSignals(False)
+        self.columns.set_names(())
         self._looking.start(lambda: describe(Path(path)), f"Looking at {Path(path).name}")
 
     def _looked(self, described: Description) -> None:
@@ -221,7 +227,9 @@ class ProblemForm(QWidget):
 
     def open_file(self, path: str) -> None:
         """Learn from a table; its label is guessed, and can be chosen otherwise."""
+        path = str(Path(path).expanduser())
         self.folder = str(Path(path).parent)
+        self.described = None
         kind = kind_of(self.setup.problem)
         problem = self.setup.problem if kind.data else "logistic"
         setup = replace(self.setup, problem=problem, data=path, label="", group="", columns=())

@@ -1,9 +1,10 @@
 """The contenders of the form: added, copied, renamed, removed, taken back; the chosen one's settings below."""
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QPoint, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QMenu, QPushButton, QWidget
 
 from engine.learning.examples import usual_contenders
@@ -86,8 +87,21 @@ class OptimizersRows(QObject):
         self.list.show_rows(self.rows, self.chosen)
         row = self.current
         self.form.setVisible(row is not None)
+        QTimer.singleShot(0, self, self._order_tabs)
         if row is not None:
             self.form.show_contender(row.contender, self.page.race_choices.steps, self.page.data_rows)
+
+    def _order_tabs(self) -> None:
+        """Tab goes down the form as it is seen, whenever its controls were made."""
+        inside = self.page.form.widget()
+        stops = [
+            widget for widget in inside.findChildren(QWidget)
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible()
+        ]  # fmt: skip
+        places = {widget: widget.mapTo(inside, QPoint(0, 0)) for widget in stops}
+        stops.sort(key=lambda widget: (places[widget].y(), places[widget].x()))
+        for before, after in itertools.pairwise(stops):
+            QWidget.setTabOrder(before, after)
 
     # -- what is done
 
@@ -167,7 +181,8 @@ class OptimizersRows(QObject):
         self.page.row_removed(row)
 
     def _remember(self) -> None:
-        self._undo.append((list(self.rows), self.chosen))
+        if self.rows:
+            self._undo.append((list(self.rows), self.chosen))
         del self._undo[:-_UNDONE]
 
     def undo(self) -> None:

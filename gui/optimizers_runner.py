@@ -35,6 +35,7 @@ class Runner(QObject):
         seen(object): a `Seen`, `Judged` or `Sliced`.
         ended(RaceResult): the race is over, or was interrupted.
         forked(Run): a run from a point of another.
+        resumable(): who interrupted the race is done, and it may go on.
         changed(): whether it runs, waits or is over has changed.
         progress(object), notice(object), failed(object): as of `JobSlot`.
     """
@@ -44,6 +45,7 @@ class Runner(QObject):
     seen = Signal(object)
     ended = Signal(object)
     forked = Signal(object)
+    resumable = Signal()
     changed = Signal()
     progress = Signal(object)
     notice = Signal(object)
@@ -55,7 +57,7 @@ class Runner(QObject):
         self.runs: tuple[Run, ...] = ()
         self.wanted: Cell[Wanted] = Cell(Wanted())
         self._cell: Cell[RaceKnobs] = Cell(RaceKnobs())
-        self._then: Callable[[], None] | None = None
+        self._then: list[Callable[[], bool]] = []
         self.building, self.racing, self.forking = JobSlot(self), JobSlot(self), JobSlot(self)
         for slot in (self.building, self.racing, self.forking):
             slot.progress.connect(self.progress)
@@ -84,8 +86,8 @@ class Runner(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a race runs or waits in its job."""
-        return self.racing.busy
+        """Whether a race runs or waits in its job; one that was reset is none, even while its job ends."""
+        return self.racing.busy and not self._dead
 
     @property
     def running(self) -> bool:
@@ -118,6 +120,7 @@ class Runner(QObject):
         built, runs, wanted = self.built, self.runs, self.wanted
         assert built is not None
         self._cell = cell = Cell(knobs)
+        self._dead = False
         self._at = min((run.step for run in runs if not run.over), default=0)
         count = len(runs) + len(contenders)
 
@@ -129,6 +132,7 @@ class Runner(QObject):
         self.changed.emit()
 
     _at = 0
+    _dead = False
 
     def _events(self, events: list[Any]) -> None:
         chunks = [event for event in events if isinstance(event, Chunk | Moved)]
@@ -178,25 +182,32 @@ class Runner(QObject):
         self._cell.value = replace(self._cell.value, **changes)
         self.changed.emit()
 
-    def interrupt(self, then: Callable[[], None]) -> None:
-        """Let the race hand its runs back, then do this; at once where none runs."""
+    def interrupt(self, then: Callable[[], bool]) -> None:
+        """Let the race hand its runs back, then do this; at once where none runs. What is asked first is done first.
+
+        Args:
+            then: says whether the race is to go on when everybody is done.
+        """
         if not self.busy:
-            then()
+            if then():
+                self.resumable.emit()
             return
-        self._then = then
+        self._then.append(then)
         self._set(enough=True)
 
     def _ended(self, result: RaceResult) -> None:
         self.runs = result.runs
         self.ended.emit(result)
-        then, self._then = self._then, None
-        if then is not None:
-            then()
+        waiting, self._then = self._then, []
+        wanted = [then() for then in waiting]
+        if any(wanted) and not self.forking.busy:
+            self.resumable.emit()
         self.changed.emit()
 
     def reset(self) -> None:
         """Forget the race."""
-        self._then = None
+        self._then.clear()
+        self._dead = self.racing.busy
         self.racing.cancel()
         self.forking.cancel()
         self.runs = ()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QObject, QPoint, QRect, QSize
 from PySide6.QtGui import QGuiApplication, QPainter
 from PySide6.QtWidgets import QFileDialog, QWidget
 
@@ -38,6 +38,7 @@ class OptimizersSave(QObject):
         self.opening.changed.connect(lambda busy: None if busy else page.say())
         self._writing: Job | None = None
         self._kept: KeptRace | None = None
+        self._opening: KeptRace | None = None
         self.actions = [
             action(self, "Save the race …", self.ask_race, "Ctrl+S"),
             action(self, "Open a race …", self.ask_open, "Ctrl+O"),
@@ -117,18 +118,19 @@ class OptimizersSave(QObject):
             return
         running = runner.running
 
-        def write() -> None:
+        def write() -> bool:
             runs = runner.runs[: len(page.entries)]
+            for run, entry in zip(runs, page.entries, strict=False):
+                run.rename(entry.name, entry.number)
             records = [entry.curve.record for entry in page.entries]
             assert runner.built is not None
             try:
                 kept = kept_race(runner.built.setup, runs, records)
             except SightlineError as error:
                 page.failed.emit(error)
-                return
+                return running
             self._write(lambda: save_race(path, kept), path)
-            if running and runner.left:
-                page._join()
+            return bool(running and runner.left)
 
         runner.interrupt(write)
 
@@ -186,12 +188,18 @@ class OptimizersSave(QObject):
     def write_picture(self, path: Path, what: str = "curves") -> None:
         """One of the plots as PNG, twice as large as on the screen, or as SVG."""
         path = path if path.suffix.lower() in (".png", ".svg") else path.with_suffix(".png")
-        self._try(lambda: write_whole(path, drawing(self.plots()[what], path.suffix.lower())))
-        if path.exists():
+
+        def write() -> None:
+            write_whole(path, drawing(self.plots()[what], path.suffix.lower()))
             self.page.said.emit(f"{path.name} is written in {path.parent}.", "info")
+
+        self._try(write)
 
     def copy_setup(self) -> None:
         """The set-up as one text that another person can open."""
+        if not self.page.row_list.racing():
+            self.page.failed.emit(SightlineError("Nobody races: add a rule before the set-up is copied."))
+            return
         QGuiApplication.clipboard().setText(text_of_race(self.page.race_setup()))
         self.page.said.emit("The set-up is on the clipboard: paste it into the bar above, here or elsewhere.", "info")
 
@@ -206,8 +214,8 @@ class OptimizersSave(QObject):
         page._take_setup(kept.setup, keep_race=False)
         page.entries = []
         page.earlier = [entry for entry in page.earlier if entry.problem != page.problem_text]
-        page.runner.opened.connect(lambda _built: self._show(kept), Qt.ConnectionType.SingleShotConnection)
         page._make()
+        self._opening = kept
 
     def repeats(self) -> bool:
         """Whether the race that begins now is the one that was opened, and was changed on its way."""
@@ -222,6 +230,16 @@ class OptimizersSave(QObject):
         assert self._kept is not None
         assert built is not None
         return tuple(replayed(self._kept, built.problem))
+
+    def forget(self) -> None:
+        """Another problem is made: a race that was to be shown on it is not."""
+        self._opening = None
+
+    def built(self) -> None:
+        """The problem is there: a race that was opened is shown on it."""
+        kept, self._opening = self._opening, None
+        if kept is not None:
+            self._show(kept)
 
     def _show(self, kept: KeptRace) -> None:
         page = self.page

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.confusion import ConfusionView
 from gui.curves import RateCurves
@@ -50,6 +50,8 @@ class OptimizersStrip(QWidget):
         self.choice.setFixedWidth(160)
         self.about = QLabel()
         self.about.setObjectName("quiet")
+        # a long word does not push the ranking aside
+        self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         top.addWidget(self.choice)
         top.addWidget(self.about, 1)
         column.addLayout(top)

@@ -27,7 +27,9 @@ COLUMNS = (
     ("speed", "steps/s", "Steps a second of all replicates at once"),
     ("apart", "vs torch", "The largest relative difference of a parameter from torch.optim's"),
 )
-_LOW_FIRST = ("loss", "error", "reached", "area", "apart")
+_WIDTHS, _NAME = (0, 92, 64, 78, 64, 76, 64, 72), 110
+_LEAST = (6, 4, 7, 2)
+"""Columns that are left out where there is little room, the first one first."""
 _FIGURES = (("roc_auc", "AUC"), ("accuracy", "accuracy"), ("rmse", "RMSE"))
 
 
@@ -178,7 +180,7 @@ def _number(value: float | None) -> float:
 def _said(value: float) -> str:
     if not np.isfinite(value):
         return "–"
-    text = f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}" if abs(value) < 1 else f"{value:.4g}"
+    text = f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}" if abs(value) < 1 else f"{value:.4g}"
     text = re.sub(r"\.?0*e-0?", "e-", text)
     return text[1:] if text.startswith("0.") else text
 
@@ -219,21 +221,37 @@ class RankingTable(QTableView):
         head.setMinimumSectionSize(40)
         for column in range(len(COLUMNS)):
             head.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            head.resizeSection(column, (0, 88, 62, 74, 58, 62, 62, 66)[column])
+            head.resizeSection(column, _WIDTHS[column])
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         head.setSortIndicator(1, Qt.SortOrder.AscendingOrder)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSortingEnabled(True)
+        # Tab leaves it; the arrows go from row to row
+        self.setTabKeyNavigation(False)
         self.setToolTip("Press twice to draw a run or not; Delete forgets an earlier one.")
         self.clicked.connect(self._pressed)
         self.doubleClicked.connect(lambda index: self._tell(self.toggled, index.row()))
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave columns out where there is no room for the names: the least wanted first."""
+        wide = self.viewport().width() - _NAME
+        shown = {column: width for column, width in enumerate(_WIDTHS) if column and (column != 5 or self.rows.figure)}
+        for column in _LEAST:
+            if sum(shown.values()) > wide:
+                shown.pop(column, None)
+        for column in range(1, len(COLUMNS)):
+            self.setColumnHidden(column, column not in shown)
 
     def show_entries(self, entries: Sequence[Entry], target: float | None, figure: str) -> None:
         """Show these runs; what was chosen stays chosen, and the table where it was scrolled to."""
         now = self.rows.entry(self.currentIndex().row()) if self.currentIndex().isValid() else None
         at = self.verticalScrollBar().value()
         self.rows.show_entries(entries, target, figure)
-        self.setColumnHidden(5, not figure)
+        self._fit()
         if now in self.rows.entries:
             self.setCurrentIndex(self.rows.index(self.rows.entries.index(now), 0))
         self.verticalScrollBar().setValue(at)

@@ -3,9 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -30,6 +36,24 @@ def _empty(layout: QLayout) -> None:
         if widget is not None:
             widget.hide()
             widget.deleteLater()
+
+
+def keeps_key(control: QWidget | None, event: Any) -> bool:
+    """Whether a control uses a key itself: Space presses a button, Home goes to the first row.
+
+    Args:
+        control: that has the focus.
+        event: a `QKeyEvent`.
+    """
+    if event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier):
+        return False
+    key = event.key()
+    if key == Qt.Key.Key_Space:
+        kinds: tuple[type, ...] = (QAbstractButton, QComboBox, QAbstractItemView)
+        return isinstance(control, kinds) or bool(getattr(control, "uses_space", False))
+    if key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+        return isinstance(control, QAbstractSlider | QAbstractSpinBox | QAbstractItemView | QComboBox)
+    return isinstance(control, QComboBox) and bool(event.text().strip())
 
 
 class EmptyCard(QWidget):
@@ -230,6 +254,13 @@ class Workspace(QWidget):
 
     def receive(self, image: Any, name: str) -> None:
         """Another page sends a picture, (H, W, 3) uint8 BGR, and says what it shows."""
+
+    def event(self, event: QEvent) -> bool:
+        # a key that the focused control uses itself is no shortcut of the page
+        if event.type() == QEvent.Type.ShortcutOverride and keeps_key(QApplication.focusWidget(), event):
+            event.accept()
+            return True
+        return super().event(event)
 
     def escape(self) -> None:
         """Escape was pressed and no notice is there to be dismissed: leave what lies over the picture."""

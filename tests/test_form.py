@@ -91,3 +91,29 @@ def test_the_knobs_of_track_make_a_form(qtbot):
     qtbot.addWidget(form)
     form.control("confidence").slider.setValue(50)
     assert form.value().confidence == pytest.approx(0.5)
+
+
+def test_every_rule_and_schedule_has_a_form(qtbot):
+    from engine.optimizers.rules import RULES
+    from engine.optimizers.schedules import SCHEDULES
+
+    for knobs in (one.knobs() for one in (*RULES.values(), *SCHEDULES.values())):
+        form = Form(knobs)
+        qtbot.addWidget(form)
+        assert form.value() == knobs
+
+
+def test_a_number_over_many_powers_of_ten(qtbot):
+    from engine.optimizers.rules import RULES
+
+    form = Form(RULES["adam"].knobs(lr=0.01))
+    qtbot.addWidget(form)
+    row = form.control("lr")
+    seen = []
+    form.changed.connect(lambda knobs: seen.append(knobs.lr))
+    row.slider.setValue(row.slider.value() + 100)
+    assert seen[-1] == pytest.approx(0.1)
+    # what cannot be is taken as it is typed: the race says so in words
+    row.field.setValue(-1.0)
+    assert seen[-1] == -1.0
+    assert form.control("eps").field.text() == "1e-08"

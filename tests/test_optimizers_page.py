@@ -381,3 +381,92 @@ def test_every_control_has_a_name(page):
                 and widget.objectName() != "qt_spinbox_lineedit"
             ):
                 assert widget.accessibleName() or (isinstance(widget, QAbstractButton) and widget.text()), widget
+
+
+def test_every_rule_can_be_chosen_in_the_form(page):
+    form = page.row_list.form
+    for place in range(form.rule.count()):
+        form.rule.setCurrentIndex(place)
+        assert page.rows[0].contender.key == form.rule.itemData(place)
+
+
+def test_race_pressed_at_once_after_a_reset_races(page, qtbot):
+    open_problem(page, qtbot, ProblemSetup("quadratic"), steps=100_000, replicates=1)
+    press(page.button)
+    qtbot.waitUntil(lambda: page.done > 0, timeout=LONG)
+    page.reset()
+    press(page.button)
+    qtbot.waitUntil(lambda: len(page.entries) == 6 and page.done > 0, timeout=LONG)
+    # likewise while another problem is being made
+    page._setup_changed(ProblemSetup("beale"))
+    press(page.button)
+    qtbot.waitUntil(lambda: page.setup.problem == "beale" and page.done > 0, timeout=LONG)
+    page.reset()
+
+
+def test_a_table_is_opened_again_after_another_problem(page, qtbot, window, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
+    for text in (str(path), str(tmp_path / "." / "t.csv").replace("t.csv", "./t.csv"), str(path)):
+        window.open(text)
+        qtbot.waitUntil(lambda: page.runner.built is not None and page.setup.label == "b", timeout=LONG)
+        open_problem(page, qtbot, ProblemSetup("quadratic"))
+
+
+def test_a_race_whose_table_is_gone_is_not_shown_elsewhere(page, qtbot, window, tmp_path):
+    table, path = tmp_path / "t.csv", tmp_path / "t.race"
+    table.write_text("a,b\n" + "".join(f"{n % 7},{n % 2}\n" for n in range(40)))
+    window.open(str(table))
+    qtbot.waitUntil(lambda: page.runner.built is not None and page.setup.label == "b", timeout=LONG)
+    page.race_form.set_field("steps", 10)
+    raced(page, qtbot)
+    page.save.save_race(path)
+    qtbot.waitUntil(path.exists, timeout=LONG)
+    open_problem(page, qtbot, ProblemSetup("quadratic"))
+    table.unlink()
+    window.open(str(path))
+    qtbot.waitUntil(lambda: "t.csv" in " ".join(window.notices.texts()), timeout=LONG)
+    open_problem(page, qtbot, ProblemSetup("beale"))
+    assert not page.entries
+    assert not page.stage.plot.shown
+
+
+def test_space_presses_the_focused_button(page, qtbot, window):
+    window.activateWindow()
+    page.row_list.form.more.setFocus()
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Space)
+    assert page.row_list.form._more_open
+    assert not page.runner.busy
+    page.stage.plot.setFocus()
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: page.runner.busy, timeout=LONG)
+    page.reset()
+
+
+def test_undo_never_empties_the_list(page):
+    rows = page.row_list
+    count = len(rows.rows)
+    rows.add_rule("lion")
+    for _ in range(10):
+        rows.undo()
+    assert len(rows.rows) == count
+
+
+def test_a_fork_at_the_end_is_refused_in_words(page, qtbot, window):
+    open_problem(page, qtbot, ProblemSetup("quadratic"), steps=20, replicates=1)
+    raced(page, qtbot)
+    page.fork()
+    assert "earlier step" in window.notices.texts()[-1]
+    assert len(page.entries) == 6
+
+
+def test_saving_while_it_races_lets_it_go_on(page, qtbot, tmp_path):
+    open_problem(page, qtbot, ProblemSetup("quadratic"), steps=200_000, replicates=1)
+    press(page.button)
+    qtbot.waitUntil(lambda: page.done > 20, timeout=LONG)
+    page.save.save_race(tmp_path / "on.race")
+    page.row_list.add_rule("lion")
+    qtbot.waitUntil((tmp_path / "on.race").exists, timeout=LONG)
+    qtbot.waitUntil(lambda: len(page.entries) == 7 and len(page.entries[6].curve) > 0, timeout=LONG)
+    assert page.runner.running
+    page.reset()

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import SightlineError
 from engine.job import Progress, drive
-from engine.learning import metrics, reading
+from engine.learning import columns, metrics, reading
 from engine.learning.columns import Column
 from engine.learning.loading import describe, load
 from engine.learning.room import free_memory
@@ -122,6 +122,48 @@ def test_a_class_that_cannot_be_learned_is_told(write):
     assert any("rare" in note for note in table.notes)
 
 
+@pytest.mark.parametrize(
+    "dress",
+    ["{:,.2f}", "{:.2f} %", "${:,.2f}", "{:.2f} €", "€ {:.2f}", " {:.2f}\u00a0%"],
+)
+def test_numbers_in_their_units_are_numbers(dress):
+    values = np.random.default_rng(0).normal(0, 9000, 90).round(2)
+    words = [dress.format(value).replace("$-", "-$") for value in values]
+    table = prepare(pd.DataFrame({"a": words, "y": np.arange(90) % 2}), "y", classify=True)
+    other = prepare(pd.DataFrame({"a": values, "y": np.arange(90) % 2}), "y", classify=True)
+    assert table.names == ("a", "constant")
+    assert np.allclose(table.x, other.x)
+
+
+def test_commas_are_what_the_whole_column_says():
+    def read(words):
+        words = [*words] * 20
+        words = [f"{k}{word}" for k, word in enumerate(words, 10)]
+        return columns.settled(Column("a", codes=np.arange(len(words), dtype=np.int32), words=tuple(words))).numbers
+
+    assert list(read([",234", ",500"])[:2]) == [10234, 11500]
+    assert list(read([",25 %", ",5 %"])[:2]) == [10.25, 11.5]
+    assert read(["x", "y"]) is None
+
+
+def test_a_word_for_what_is_not_known_leaves_the_others_numbers():
+    words = [str(k / 7) if k % 3 else "unknown" for k in range(300)]
+    table = prepare(pd.DataFrame({"a": words, "y": np.arange(300) % 2}), "y", classify=True)
+    assert (table.names, table.filled) == (("a", "constant"), 100)
+
+
+def test_blanks_around_words_and_very_small_numbers(tmp_path):
+    frame = pd.DataFrame(
+        {"a": np.arange(60) * 1e-300, "b": np.arange(60) * 1e-15, "y": ["no ", " yes", "no", " "] * 15}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = loaded(tmp_path / "t.parquet", features=("x", "y"))
+    assert table.classes == ("no", "yes")
+    assert table.names == ("a", "b", "constant")
+    assert np.allclose(table.x[:, :2].std(0), 1)
+    assert len(table.y) + len(table.test_y) == 45
+
+
 def test_names_that_occur_twice_and_no_names(write):
     assert loaded(write("a,a,y\n" + "\n".join(f"{k},{k * k},{k % 2}" for k in range(50)))).names[:2] == ("a", "a.1")
     table = loaded(write("\n".join(f"{k},{k * k},{k % 2}" for k in range(50))), label="column 3")
@@ -183,7 +225,7 @@ def test_memory_is_said_before_a_file_is_read(tmp_path):
     with pytest.raises(SightlineError, match=r"large\.csv would take about 16\d\.\d MB .* 50\.0 MB are free"):
         drive(load(setup, classify=False, most_classes=2, free=50_000_000))
     job = load(setup, classify=False, most_classes=2)
-    first = next(job)
+    first = next(event for event in job if event is not None)
     job.close()
     assert "large.csv" in first.what
     assert "MB in memory" in first.what
@@ -291,6 +333,15 @@ def test_dates_with_zones_and_days_first():
     days = (pd.to_datetime(rows["when"], dayfirst=True, format="mixed") - pd.Timestamp(1970, 1, 1)).dt.total_seconds()
     days = days.to_numpy()[train]
     assert np.allclose(table.x[:, 0], (days - days.mean()) / days.std())
+
+
+def test_dates_of_which_some_are_written_otherwise():
+    words = tuple(f"2016-03-{1 + k % 28:02d} {k % 24}:{k % 60:02d}:07" for k in range(500))
+    made = columns.as_dates((*words, "3 April 2016", "not known"))
+    assert np.isfinite(made[:-2]).all()
+    assert made[500, 0] == 16894
+    assert list(made[:24, 1]) == list(range(24))
+    assert np.isnan(made[501:]).all()
 
 
 def test_the_values_of_a_column_are_sorted_as_words():

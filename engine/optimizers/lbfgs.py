@@ -22,10 +22,22 @@ class LbfgsKnobs:
     lr: float = rate_knob(1.0)
     history: int = knob(100, "Memory", low=1, high=200, step=1, help="How many past steps the curvature is read from.")
     flat: float = knob(
-        1e-7, "Flat at", low=0.0, high=1.0, step=1e-8, help="It stays where no number of the gradient is larger."
+        1e-7,
+        "Flat at",
+        low=0.0,
+        high=1.0,
+        step=1e-12,
+        log=True,
+        help="It stays where no number of the gradient is larger.",
     )
     still: float = knob(
-        1e-9, "Still at", low=0.0, high=1.0, step=1e-10, help="It stays where the step would gain less than this."
+        1e-9,
+        "Still at",
+        low=0.0,
+        high=1.0,
+        step=1e-12,
+        log=True,
+        help="It stays where the step would gain less than this.",
     )
 
 

@@ -19,6 +19,8 @@ from engine.optimizers.twin import Beside, has_twin
 _ROUND_S, _CHUNKS = 1 / 30, 90
 """How long a round of turns takes at least, and how many chunks a second there are at most."""
 _YIELD_S, _WAIT_S, _PROGRESS_S = 0.02, 0.01, 0.1
+_COMPARED = 16
+"""Steps between two comparisons of the parameters with those of torch's twin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ class _Lane:
         self._asked: Contender | None = None
         self._edited = 0
         self._twins = twins
-        self._beside = Beside(run) if twins and run.step == 0 and has_twin(run.contender) else None
+        self._beside = Beside(run, _COMPARED) if twins and run.step == 0 and has_twin(run.contender) else None
 
     def heed(self, knobs: RaceKnobs) -> Iterator[Notice | Moved]:
         """Take other settings over; those that cannot be are told, and left."""

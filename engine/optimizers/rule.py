@@ -78,7 +78,9 @@ def beta_knob(default: float, label: str, text: str) -> Any:
 
 def eps_knob(default: float) -> Any:
     """The field of the small number that keeps a division from going wrong."""
-    return knob(default, "Epsilon", low=0.0, high=1.0, log=True, help="Added to what the step is divided by.")
+    return knob(
+        default, "Epsilon", low=0.0, high=1.0, step=1e-12, log=True, help="Added to what the step is divided by."
+    )
 
 
 def zeros(theta: Tensor, *names: str) -> State:

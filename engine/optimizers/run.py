@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -183,6 +183,14 @@ class Run:
         self._planned.clear()
         self.at.theta[edit.replicate, edit.place] = edit.value
         self.history.append((self.at.step, edit))
+
+    def rename(self, name: str, colour: int) -> None:
+        """Call it otherwise; nothing else changes."""
+        self.at.contender = replace(self.at.contender, name=name, colour=colour)
+        last = max(place for place, (_, change) in enumerate(self.history) if isinstance(change, Contender))
+        step, contender = self.history[last]
+        assert isinstance(contender, Contender)
+        self.history[last] = step, replace(contender, name=name, colour=colour)
 
     def replay(self, history: list[tuple[int, Turn]]) -> None:
         """Make the changes of a run that began alike again, each at its step: one that was saved goes the same way."""

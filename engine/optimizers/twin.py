@@ -94,10 +94,11 @@ class Beside:
 
     Args:
         run: at its first step, of a contender that has a twin.
+        every: so many steps lie between two comparisons of the parameters; those at the end of a trace are compared.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run, self._before = run, run.contender
+    def __init__(self, run: Run, every: int = 1) -> None:
+        self._run, self._before, self._every = run, run.contender, every
         kind = _Searching if run.contender.rule.searches else _Stepping
         self._other = kind(run.problem, run.contender, run.at.theta.clone())
 
@@ -129,6 +130,8 @@ class Beside:
                 rate = float(trace.rates[number])
                 seen.append(other.step(rate, rows[number], None if noise is None else noise[number]))
                 after = trace.first + number + 1
+                if after % self._every and number < len(ours):
+                    continue
                 differences.append(_difference(place, other.theta, (gone < 0) | (after <= gone)))
         losses = np.where(np.isnan(trace.losses), np.nan, torch.stack(seen, dim=1).numpy())
         return Twin(np.array(differences), losses)
