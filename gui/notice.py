@@ -183,7 +183,8 @@ class Notices(QWidget):
             layout = card.layout()
             assert layout is not None
             layout.invalidate()
-            card.setFixedHeight(max(44, layout.heightForWidth(width)))
+            # a wrapped label wants a little more than it says: descenders were cut
+            card.setFixedHeight(max(44, layout.heightForWidth(width) + 4))
             height += card.height() + self._column.spacing()
         self.setGeometry(room.left() + (room.width() - width) // 2, room.top() + 12, width, height)
         self.raise_()

@@ -87,7 +87,7 @@ def states(screens: Any) -> Iterator[State]:
     page.views.convergence()
     spin(1)
     page.views._convergence.measure()
-    spin(60, lambda: page.views._convergence.result is not None)
+    spin(LONG, lambda: page.views._convergence.result is not None)
     spin(1)
     yield "optimize-convergence"
     page.views.close()
