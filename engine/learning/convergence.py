@@ -281,12 +281,13 @@ def _curve(series: str, k: float, problem: LinearRegression, hessian: Floats, kn
         schedule = parse_schedule(f"inverse:scale={lag!r}")
         contender = parse_contenders(f"sgd:lr={_C * k / lag!r}", schedule, batch=1, seed=knobs.seed)[0]
         steps, replicates = min(knobs.steps, int(_LAGS * lag)), knobs.replicates
-    run = Run(problem, contender, steps, replicates, every=steps)
+    # its first and its last value are those of all rows at once
+    run = yield from elsewhere(partial(Run, problem, contender, steps, replicates, every=steps))
     wanted = 1.0
     while not run.over:
         for _ in run.prepare(steps - run.step):
             yield None
-        trace = run.advance(steps - run.step)
+        trace = yield from elsewhere(partial(run.advance, steps - run.step))
         assert trace.places is not None
         off = trace.places - best
         gaps = 0.5 * np.einsum("nrp,pq,nrq->nr", off, hessian, off).mean(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from engine.job import Job, Progress
 from engine.learning.columns import FEW, HASHED, Column, as_dates, settled
 from engine.learning.layout import SAMPLE, Layout, layout_of, opened, unique_names
 from engine.learning.room import check_room, free_memory, said_bytes
+from engine.learning.studies import elsewhere
 
 _CELLS = 250_000
 """Cells of a piece: what pandas reads in some 25 ms."""
@@ -66,7 +68,11 @@ class _Growing:
         if not len(words):
             return
         self.mixed |= self.numbers is not None
-        places = np.array([self.words.setdefault(str(word), len(self.words)) for word in words] + [-1], np.int32)
+        # "yes " is "yes", and blanks alone are a gap
+        bare = [str(word).strip() for word in words]
+        places = np.array(
+            [self.words.setdefault(word, len(self.words)) if word else -1 for word in bare] + [-1], np.int32
+        )
         self.codes = _with_room(self.codes, at + len(piece), self.room, -1)
         self.codes[at : at + len(piece)] = places[codes]
 
@@ -240,7 +246,10 @@ def _what(name: str, rows: float, numbers: int, limit: int | None) -> str:
 def _csv(path: Path, layout: Layout, columns: Sequence[str], limit: int | None, free: int | None) -> Job[Raw]:
     chosen = _chosen(columns, layout.names)
     expected = layout.rows if limit is None else min(limit, layout.rows)
-    numbers = _numbers_made(replace(layout, encoding="utf-8").read(StringIO(layout.sample), chosen, set(), nrows=1000))
+    sample = replace(layout, encoding="utf-8")
+    numbers = yield from elsewhere(
+        lambda: _numbers_made(sample.read(StringIO(layout.sample), chosen, set(), nrows=1000)), finish=True
+    )
     check_room(path.name, int(expected), numbers, free, len(chosen))
     what = _what(path.name, expected, numbers, limit)
     size = path.stat().st_size
@@ -251,7 +260,7 @@ def _csv(path: Path, layout: Layout, columns: Sequence[str], limit: int | None, 
         growing = [_Growing(name, int(1.02 * expected) + 100) for name in chosen]
         rows = 0
         with opened(path) as (file, place), layout.read(file, chosen, words, chunksize=step) as pieces:
-            for piece in pieces:
+            while (piece := (yield from elsewhere(partial(next, pieces, None), finish=True))) is not None:
                 if limit is not None:
                     piece = piece.iloc[: limit - rows]
                 yield from _take(growing, piece.reset_index(drop=True), rows, words)
@@ -268,7 +277,8 @@ def _csv(path: Path, layout: Layout, columns: Sequence[str], limit: int | None, 
         # words far below numbers: all of the column is read again as words
         words |= mixed
     exact = limit is None or rows < limit
-    return Raw(_whole(growing, rows), rows, path.name, total=rows if exact else int(layout.rows), exact=exact)
+    whole = yield from _whole(growing, rows)
+    return Raw(whole, rows, path.name, total=rows if exact else int(layout.rows), exact=exact)
 
 
 def _parquet(path: Path, columns: Sequence[str], limit: int | None, free: int | None) -> Job[Raw]:
@@ -297,7 +307,7 @@ def _parquet(path: Path, columns: Sequence[str], limit: int | None, free: int | 
             if limit is not None:
                 piece = piece.iloc[: limit - rows]
             if not numbers:
-                numbers = _numbers_made(piece.head(1000))
+                numbers = yield from elsewhere(partial(_numbers_made, piece.head(1000)), finish=True)
                 check_room(path.name, expected, numbers, free, len(chosen))
                 what = _what(path.name, expected, numbers, limit)
             yield from _take(growing, piece, rows, set())
@@ -305,7 +315,7 @@ def _parquet(path: Path, columns: Sequence[str], limit: int | None, free: int | 
             yield Progress(what, rows, expected, "rows")
             if limit is not None and rows >= limit:
                 break
-    return Raw(_whole(growing, rows), rows, path.name, total=total)
+    return Raw((yield from _whole(growing, rows)), rows, path.name, total=total)
 
 
 def _take(growing: list[_Growing], piece: Any, rows: int, words: set[str]) -> Generator[None, None, None]:
@@ -315,9 +325,13 @@ def _take(growing: list[_Growing], piece: Any, rows: int, words: set[str]) -> Ge
         if _is_plain(kind) and one.name not in words
     ]
     # all numbers at once: a column of pandas takes longer to be asked for than its rows to be copied
-    block = np.ascontiguousarray(piece.iloc[:, fast].to_numpy(np.float64).T)
-    for numbers, place in zip(block, fast, strict=True):
+    some = piece if len(fast) == len(growing) else piece.iloc[:, fast]
+    block = np.ascontiguousarray(some.to_numpy(np.float64).T)
+    yield None
+    for k, (numbers, place) in enumerate(zip(block, fast, strict=True)):
         growing[place].take_numbers(numbers, rows, False)
+        if k % 500 == 499:
+            yield None
     yield None
     for k, place in enumerate(sorted(set(range(len(growing))) - set(fast))):
         growing[place].take(piece.iloc[:, place], rows, growing[place].name in words)
@@ -325,10 +339,14 @@ def _take(growing: list[_Growing], piece: Any, rows: int, words: set[str]) -> Ge
             yield None
 
 
-def _whole(growing: list[_Growing], rows: int) -> dict[str, Column]:
+def _whole(growing: list[_Growing], rows: int) -> Job[dict[str, Column]]:
     """What was read, each column cut to its rows and its room given back one after the other."""
     columns = {}
     while growing:
         one = growing.pop(0)
-        columns[one.name] = one.whole(rows)
+        if one.codes is None:
+            columns[one.name] = one.whole(rows)
+            yield None
+        else:
+            columns[one.name] = yield from elsewhere(partial(one.whole, rows), finish=True)
     return columns

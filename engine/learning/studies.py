@@ -108,8 +108,11 @@ def _refused(address: str, error: Exception) -> SightlineError:
     if isinstance(error, SightlineError):
         return error
     if isinstance(error, ImportError):
+        # Optuna tells the missing driver in words alone
+        cause = error.__cause__ or error.__context__
+        name = error.name or getattr(cause, "name", None) or ("psycopg2" if "postgres" in address else "of its driver")
         return SightlineError(
-            f"The storage {shown(address)} needs the Python package {error.name}, which is not here: install it, or "
+            f"The storage {shown(address)} needs the Python package {name}, which is not here: install it, or "
             f"give another address such as sqlite:///study.db."
         )
     return SightlineError(
@@ -141,8 +144,13 @@ def shown(address: str) -> str:
     return f"{head}://{who.partition(':')[0]}@{where}"
 
 
-def elsewhere(work: Callable[[], T]) -> Job[T]:
-    """Do on another thread what cannot be interrupted, so that whoever waits can be."""
+def elsewhere(work: Callable[[], T], *, finish: bool = False) -> Job[T]:
+    """Do on another thread what cannot be interrupted, so that whoever waits can be.
+
+    Args:
+        work: what is done.
+        finish: wait for its end when stopped, as it works on what is closed then.
+    """
     found: list[T] = []
     failed: list[BaseException] = []
 
@@ -154,9 +162,13 @@ def elsewhere(work: Callable[[], T]) -> Job[T]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive():
-        thread.join(0.02)
-        yield None
+    try:
+        while thread.is_alive():
+            thread.join(0.02)
+            yield None
+    finally:
+        if finish:
+            thread.join()
     if failed:
         raise failed[0]
     return found[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from engine.learning.columns import HASHED, NUMBER, Column, Made, make
 from engine.learning.expand import Lift, checked_features, feature_names, fit_polynomial, make_features
 from engine.learning.reading import Raw, raw_of_frame, read_columns
 from engine.learning.room import check_room, free_memory, said_bytes
+from engine.learning.studies import elsewhere
 from engine.learning.twins import count_twins, row_marks, split, split_groups
 
 __all__ = ["HASHED", "TEST_SHARE", "Plane", "Table", "expanded", "lifted", "prepare", "prepare_steps", "read_table"]
@@ -157,7 +159,7 @@ def prepare_steps(
     train, test = kept[train], kept[test]
     marks = yield from row_marks([raw.columns[name] for name in chosen])
     yield None
-    twins, telling = count_twins(marks, train, test)
+    twins, telling = yield from elsewhere(partial(count_twins, marks, train, test), finish=True)
     if raw.source and twins and telling:
         notes.append(
             f"{twins:,} of {len(test):,} test rows have a near twin in the training part"
@@ -165,7 +167,9 @@ def prepare_steps(
         )
     made: dict[str, Made] = {}
     for k, name in enumerate(chosen):
-        made[name] = make(raw.columns[name], train)
+        one = raw.columns[name]
+        # dates among many words take a second to be read
+        made[name] = make(one, train) if len(one.words) < 1000 else (yield from elsewhere(partial(make, one, train)))
         if k % 4 == 0:
             yield Progress("Looking at the columns", k, len(chosen), "columns")
     left = [name for name, one in made.items() if not one.names]
