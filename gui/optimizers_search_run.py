@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.errors import SightlineError
 from engine.learning.build import settled
-from engine.learning.linear_models import parse_penalty
 from engine.learning.setup import ProblemSetup
 from engine.learning.space import applied
 from engine.optimizers.contenders import Contender, text_of
@@ -90,22 +89,16 @@ def plain(setup: ProblemSetup, space: str) -> ProblemSetup:
 
 def command_of(asked: Asked) -> tuple[str, str]:
     """The command line that works on the same study, and a sentence of what it cannot say ("" where it says all)."""
+    from engine.commands_race import options_of
+
     setup = asked.setup
     rules = text_of(asked.contender)
     if setup.seed and not asked.contender.seed:
         rules += ":seed=0"
-    words = ["uv", "run", "main.py", "search", setup.problem]
-    if setup.data:
-        words += ["--data", setup.data]
-    if setup.label:
-        words += ["--label", setup.label]
-    if setup.columns:
-        words += ["--columns", ",".join(setup.columns)]
-    words += ["--rules", rules]
+    said, missing = options_of(setup)
+    words = ["uv", "run", "main.py", "search", *said, "--rules", rules]
     if text_of(asked.contender.schedule) != "constant":
         words += ["--schedule", text_of(asked.contender.schedule)]
-    if setup.penalty != "none":
-        words += ["--penalty", f"{setup.penalty}:{setup.strength!r}"]
     words += ["--steps", str(asked.steps), "--replicates", str(asked.replicates), "--space", asked.space]
     words += ["--sampler", asked.sampler, "--trials", str(asked.trials)]
     if not asked.prune:
@@ -113,18 +106,6 @@ def command_of(asked: Asked) -> tuple[str, str]:
     if setup.seed:
         words += ["--seed", str(setup.seed)]
     words += ["--study", asked.study or "NAME", "--storage", asked.storage or "ADDRESS"]
-    penalty = parse_penalty("none" if setup.penalty == "none" else f"{setup.penalty}:{setup.strength!r}")
-    said = settled(
-        ProblemSetup(
-            setup.problem, data=setup.data, label=setup.label, columns=setup.columns, seed=setup.seed,
-            penalty=penalty.kind, strength=penalty.strength or ProblemSetup().strength,
-        )
-    )  # fmt: skip
-    missing = [
-        one.metadata["knob"].label if "knob" in one.metadata else one.name.capitalize()
-        for one in fields(ProblemSetup)
-        if getattr(said, one.name) != getattr(setup, one.name)
-    ]
     line = " ".join(word if word in ("NAME", "ADDRESS") else shlex.quote(word) for word in words)
     if not missing:
         return line, ""

@@ -22,7 +22,7 @@ from engine.errors import SightlineError
 from engine.learning.linear_models import PENALTIES
 from engine.learning.problems import KINDS
 from engine.learning.setup import ACTIVATIONS, INITS, ProblemSetup
-from engine.learning.space import Space, check_space, parse_space, usual_space
+from engine.learning.space import SEARCHED, Space, check_space, parse_space, usual_space
 from engine.optimizers.contenders import Contender
 from engine.optimizers.rules import RULES
 from engine.optimizers.wrappers import Wraps
@@ -35,7 +35,6 @@ _TITLES = {
     "strength": "Strength", "rule": "Rule", "schedule": "Schedule", "batch": "Batch",
 }  # fmt: skip
 _BRIEF = {"hidden": "Neurons", "lr": "Rate", "decay": "Decay"}
-_SETUP = ("hidden", "activation", "init", "degree", "penalty", "strength")
 _OFTEN = ("lr", "hidden", "batch", "penalty", "strength", "rule")
 """They are proposed first."""
 _WORDS = {"penalty": PENALTIES, "activation": ACTIVATIONS, "init": INITS, "rule": tuple(RULES)}
@@ -70,7 +69,7 @@ def searchable(setup: ProblemSetup, contender: Contender, rules: Sequence[str] =
     kind = KINDS[setup.problem]
     keys = [key for key in rules if key in RULES] or [contender.key]
     knobs = dict.fromkeys(one.name for key in keys for one in fields(RULES[key].knobs))
-    own = [name for name in _SETUP if name in kind.fields]
+    own = [name for name in SEARCHED if name in kind.fields]
     wraps = [one.name for one in fields(Wraps)]
     known = [*own, *(["batch"] if kind.data else []), "rule", "schedule", *knobs, *wraps]
     first = [name for name in _OFTEN if name in known]

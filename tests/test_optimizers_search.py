@@ -290,12 +290,14 @@ def test_the_command_goes_on_with_the_study_of_the_window(small, qtbot, tmp_path
     qtbot.waitUntil(lambda: not small.searcher.busy and len(small.searcher.trials) >= 3, timeout=LONG)
 
 
-def test_what_a_command_cannot_say_is_named():
-    asked = Asked(ProblemSetup("network", data="moons", rows=300), ADAM, "lr=0.1|1", "tpe", 5, 40, 2)
+def test_the_command_says_every_setting_of_the_problem():
+    asked = Asked(ProblemSetup("network", data="moons", rows=300, hidden=(8, 4)), ADAM, "lr=0.1|1", "tpe", 5, 40, 2)
     line, cannot = command_of(asked)
     assert "search network --data moons" in line
+    assert "--rows 300" in line
+    assert "--hidden 8,4" in line
     assert "--study NAME --storage ADDRESS" in line
-    assert "Rows" in cannot
+    assert cannot == ""
 
 
 # -- parts

@@ -294,6 +294,7 @@ def test_a_trial_that_others_gave_up_is_theirs(monkeypatch):
     [
         ("", "sqlite:///a.db", "name one with --study"), ("s", "", "needs a place to live"),
         ("s", "nix://where", "could not be opened"), ("s", "no address", "could not be opened"),
+        ("s", "postgresql://me@127.0.0.1:9/base", "could not be opened"),
         ("s", "sqlite:////nowhere/a.db", "could not be opened"), ("s", "/nowhere/a.log", "no folder"),
     ],
 )  # fmt: skip

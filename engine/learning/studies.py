@@ -101,6 +101,10 @@ def _storage(optuna: Any, address: str) -> Any:
         connect = {"timeout": 60}
     elif address.startswith(("postgres", "mysql")):
         connect = {"connect_timeout": _CONNECT_S}
+        # the driver that is here: SQLAlchemy would ask for an older one
+        for plain in ("postgres://", "postgresql://"):
+            if address.startswith(plain):
+                address = f"postgresql+psycopg://{address.removeprefix(plain)}"
     return optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": connect})
 
 
