@@ -328,9 +328,11 @@ class OptimizersPage(OptimizersEntries):
 
     def fit_batches(self, rows: int) -> None:
         """A batch that is larger than the data is what there is; the person sees it in the form."""
-        for row in self.rows:
-            if row.contender.batch != "all" and rows and row.contender.batch > rows:
-                row.contender = replace(row.contender, batch="all")
+        large = [row for row in self.rows if row.contender.batch != "all" and rows and row.contender.batch > rows]
+        for row in large:
+            row.contender = replace(row.contender, batch="all")
+        if large:
+            self.said.emit(f"The batches are larger than the {rows:,} rows to learn from: all rows are taken.", "info")
 
     def _told(self, now: Any) -> None:
         # a race that waits may have told before how far it was

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, QScrollBar
 
 from engine import runtime
+from engine.learning.examples import usual_contenders
 from engine.learning.race_text import parse_race
 from engine.learning.setup import ProblemSetup
 from gui.app import build
@@ -406,18 +407,22 @@ def test_race_pressed_at_once_after_a_reset_races(page, qtbot):
 
 def test_a_table_is_opened_again_after_another_problem(page, qtbot, window, tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("a,b\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
+    path.write_text("a,b\n" + "".join(f"{n},{n % 2}\n" for n in range(30)))
     for text in (str(path), str(tmp_path / "." / "t.csv").replace("t.csv", "./t.csv"), str(path)):
         window.open(text)
-        qtbot.waitUntil(lambda: page.runner.built is not None and page.setup.label == "b", timeout=LONG)
+        qtbot.waitUntil(lambda: page.data_rows == 24 and not page._again.isActive(), timeout=LONG)
+        # 32 rows at a time are more than there are
+        assert any("larger than the 24 rows" in said for said in window.notices.texts())
+        assert all(row.contender.batch == "all" for row in page.rows)
         open_problem(page, qtbot, ProblemSetup("quadratic"))
+        page.row_list.set_contenders(usual_contenders("logistic"))
 
 
 def test_a_race_whose_table_is_gone_is_not_shown_elsewhere(page, qtbot, window, tmp_path):
     table, path = tmp_path / "t.csv", tmp_path / "t.race"
     table.write_text("a,b\n" + "".join(f"{n % 7},{n % 2}\n" for n in range(40)))
     window.open(str(table))
-    qtbot.waitUntil(lambda: page.runner.built is not None and page.setup.label == "b", timeout=LONG)
+    qtbot.waitUntil(lambda: page.data_rows == 32 and not page._again.isActive(), timeout=LONG)
     page.race_form.set_field("steps", 10)
     raced(page, qtbot)
     page.save.save_race(path)
