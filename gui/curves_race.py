@@ -366,7 +366,7 @@ class RacePlot(RaceAxes):
             over.setPen(pg.mkPen(theme.series_text(one.number), width=1))
             # torch's line lies under the curve, broader and pale: where both agree it is a seam
             pale = QColor(theme.current().text)
-            pale.setAlphaF(0.55)
+            pale.setAlphaF(0.55 if theme.current().name == "dark" else 0.35)
             under.setPen(pg.mkPen(pale, width=1, style=Qt.PenStyle.DotLine))
             under.setZValue(4)
 

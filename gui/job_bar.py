@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
+from shiboken6 import isValid
 
 from engine.job import Progress
 from gui import theme, words
@@ -109,6 +110,9 @@ class JobBar(QWidget):
         row.show()
 
         def drop() -> None:
+            if not isValid(row):
+                # the window went first
+                return
             row.hide()
             row.deleteLater()
 

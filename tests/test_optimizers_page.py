@@ -17,7 +17,7 @@ from engine.learning.setup import ProblemSetup
 from gui.app import build
 from gui.job import shutdown
 
-LONG = 40_000
+LONG = 90_000
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -100,7 +100,7 @@ def test_six_rules_race_and_are_ranked(page, qtbot):
 
 
 def test_it_waits_steps_and_goes_on(page, qtbot):
-    open_problem(page, qtbot, ProblemSetup("quadratic"), steps=1000)
+    open_problem(page, qtbot, ProblemSetup("quadratic"), steps=200, replicates=1)
     press(page.transport.on)
     qtbot.waitUntil(lambda: page.done == 1, timeout=LONG)
     qtbot.waitUntil(lambda: not page.runner.running, timeout=LONG)
@@ -109,7 +109,7 @@ def test_it_waits_steps_and_goes_on(page, qtbot):
     qtbot.waitUntil(lambda: page.done == 101 and not page.runner.running, timeout=LONG)
     press(page.button)
     qtbot.waitUntil(lambda: over(page), timeout=LONG)
-    assert page.done == 1000
+    assert page.done == 200
     press(page.transport.back)
     assert not page.entries
     assert page.stage.plot.empty.isVisible()
