@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Generator, Sequence
@@ -125,6 +126,8 @@ def start(source: str | None = None) -> NoReturn:
 
     # the first paint comes before anything heavy
     QTimer.singleShot(50, window, begin)
+    # an exception raised while something is painted would end the process: Ctrl+C asks to leave instead
+    signal.signal(signal.SIGINT, lambda *_: QApplication.quit())
     # Python looks at Ctrl+C only when it runs
     pulse = QTimer()
     pulse.start(250)
