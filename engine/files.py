@@ -6,11 +6,30 @@ import glob
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import SightlineError
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+@contextlib.contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """A file beside this one to be written; it takes this one's name when all went well, and goes otherwise.
+
+    Raises:
+        SightlineError: it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            yield beside
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from None
 
 
 def write_whole(path: Path, data: bytes) -> Path:
@@ -19,15 +38,8 @@ def write_whole(path: Path, data: bytes) -> Path:
     Raises:
         SightlineError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            beside.write_bytes(data)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from None
+    with written_beside(path) as beside:
+        beside.write_bytes(data)
     return path
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import SightlineError
-from engine.files import cannot_write, swap_folder, write_whole
+from engine.files import cannot_write, swap_folder, write_whole, written_beside
 from engine.job import Job, Progress
 from engine.optimizers.record import Full, Record, mean_and_error
 
@@ -162,22 +162,14 @@ def _cell(value: Any) -> Any:
 def _written(path: Path, header: Sequence[str], blocks: Iterator[tuple[list[list[Any]], int]], total: int) -> Job[Path]:
     """Write a CSV beside, block by block, then rename it."""
     path = path.expanduser()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     done = 0
-    try:
-        try:
-            with beside.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow([_cell(one) for one in header])
-                for rows, count in blocks:
-                    writer.writerows([_cell(one) for one in row] for row in rows)
-                    done += count
-                    yield Progress(f"Writing {path.name}", done, total, "steps")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from None
+    with written_beside(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([_cell(one) for one in header])
+        for rows, count in blocks:
+            writer.writerows([_cell(one) for one in row] for row in rows)
+            done += count
+            yield Progress(f"Writing {path.name}", done, total, "steps")
     return path
 
 

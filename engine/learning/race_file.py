@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from engine.errors import SightlineError
-from engine.files import cannot_write
+from engine.files import written_beside
 from engine.job import Job, Progress
 from engine.learning.race_text import RaceSetup, parse_contender, parse_race, text_of_contender, text_of_race
 from engine.learning.setup import ProblemSetup
@@ -189,23 +189,15 @@ def save_race(path: Path, kept: KeptRace) -> Job[Path]:
     arrays = [dict(_arrays(run)) for run in kept.runs]
     named = {f"{number}/{name}": one for number, some in enumerate(arrays) for name, one in some.items()}
     total = sum(array.nbytes for array in named.values())
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     done = 0
-    try:
-        try:
-            with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as file:
-                file.writestr(_HEAD, json.dumps(_head(kept, arrays), ensure_ascii=False, allow_nan=False))
-                for name, array in named.items():
-                    with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                        for piece in _pieces(array):
-                            entry.write(piece)
-                            done += len(piece)
-                            yield Progress(f"Saving {target.name}", done, total, "bytes")
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(target, error) from None
+    with written_beside(target) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as file:
+        file.writestr(_HEAD, json.dumps(_head(kept, arrays), ensure_ascii=False, allow_nan=False))
+        for name, array in named.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                for piece in _pieces(array):
+                    entry.write(piece)
+                    done += len(piece)
+                    yield Progress(f"Saving {target.name}", done, total, "bytes")
     return target
 
 
