@@ -185,7 +185,7 @@ def test_infinities_are_gaps():
         ("nothing", (), "no column nothing"),
         ("clicked", ("nothing",), "no column nothing"),
         ("country", (), "3 classes"),
-        ("same", (), "1 classes"),
+        ("same", (), "has 1 class:"),
     ],
 )
 def test_a_table_that_cannot_be_told_is_one_sentence(label, columns, says):
@@ -197,7 +197,7 @@ def test_files_that_are_no_tables_are_one_sentence(tmp_path):
     with pytest.raises(SightlineError, match="no file"):
         read_table(tmp_path / "x.csv")
     (tmp_path / "one.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(SightlineError, match="1 rows"):
+    with pytest.raises(SightlineError, match="has 1 row"):
         read_table(tmp_path / "one.csv")
     (tmp_path / "bad.csv").write_bytes(b"\x00\xff\xfe")
     with pytest.raises(SightlineError, match=r"bad\.csv"):

@@ -179,7 +179,8 @@ def read_columns(
         said = said.rstrip(".")
         raise SightlineError(f"{path} could not be read as a table ({said}): give a CSV or Parquet file.") from None
     if raw.rows < 2:
-        raise SightlineError(f"{path} has {raw.rows} rows: a table to learn from needs two and more.")
+        count = "1 row" if raw.rows == 1 else f"{raw.rows} rows"
+        raise SightlineError(f"{path} has {count}: a table to learn from needs two and more.")
     return replace(raw, notes=tuple(notes))
 
 

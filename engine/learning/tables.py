@@ -253,7 +253,8 @@ def _label(column: Column, classify: bool, most_classes: int) -> tuple[Floats, t
     if classify:
         places, said = column.kinds()
         if len(said) < 2:
-            raise SightlineError(f"The label {column.name} has {len(said)} classes: it takes two to tell them apart.")
+            count = "1 class" if len(said) == 1 else f"{len(said)} classes"
+            raise SightlineError(f"The label {column.name} has {count}: it takes two to tell them apart.")
         if len(said) > most_classes:
             most = "two" if most_classes == 2 else f"{most_classes} at most"
             raise SightlineError(
