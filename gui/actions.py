@@ -33,8 +33,13 @@ def icon_button(icon: str, says: str, size: int = 30) -> QToolButton:
         size: of its sides, pixels.
     """
     made = QToolButton()
-    made.setIcon(theme.icon(icon))
-    made.setToolTip(says)
-    made.setAccessibleName(says.partition(" (")[0])
+    show_icon(made, icon, says)
     made.setFixedSize(size, size)
     return made
+
+
+def show_icon(button: QToolButton, icon: str, says: str) -> None:
+    """Give a button another icon and another meaning, as of `icon_button`."""
+    button.setIcon(theme.icon(icon))
+    button.setToolTip(says)
+    button.setAccessibleName(says.partition(" (")[0])

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +23,7 @@ from engine.inspection.knobs import FitKnobs
 from engine.inspection.types import Category
 from engine.job import Notice, Progress
 from gui import theme, words
+from gui.actions import icon_button
 from gui.form import choice
 from gui.inspection_methods import MethodChoice
 from gui.inspection_results import ResultsView
@@ -102,11 +102,7 @@ class InspectionEvaluate(QWidget):
         column.setContentsMargins(20, 14, 20, 12)
         column.setSpacing(10)
         self.choice = MethodChoice(knobs, device)
-        self.close_button = QToolButton()
-        self.close_button.setIcon(theme.icon("close"))
-        self.close_button.setFixedSize(28, 28)
-        self.close_button.setToolTip("Back to the picture (Esc)")
-        self.close_button.setAccessibleName("Back to the picture")
+        self.close_button = icon_button("close", "Back to the picture (Esc)", 28)
         self.run_button = QPushButton("Run")
         self.run_button.setProperty("primary", True)
         self.run_button.setAccessibleName("Run the evaluation")

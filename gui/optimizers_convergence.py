@@ -15,13 +15,13 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from engine.errors import SightlineError
 from gui import theme, words
+from gui.actions import icon_button
 from gui.curves_log import LogPlot, Mark
 from gui.job import JobSlot
 from gui.optimizers_convergence_parts import (
@@ -145,10 +145,7 @@ class ConvergenceView(QWidget):
         self.copy_button.clicked.connect(self.copy)
         self.save_button = QPushButton("Save as CSV …")
         self.save_button.clicked.connect(self.ask)
-        self.close_button = QToolButton()
-        self.close_button.setToolTip("Back to the race")
-        self.close_button.setAccessibleName("Back to the race")
-        self.close_button.setIcon(theme.icon("close"))
+        self.close_button = icon_button("close", "Back to the race (Esc)", 28)
         self.close_button.clicked.connect(self.closed)
         row.addWidget(title)
         row.addStretch(1)

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSplitter,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -27,6 +26,7 @@ from engine.learning.setup import ProblemSetup
 from engine.learning.space import parse_space
 from engine.optimizers.contenders import Contender, text_of
 from gui import theme, words
+from gui.actions import icon_button
 from gui.importance_view import BestCurve, ImportanceView
 from gui.optimizers_search_form import SearchForm, rule_line
 from gui.optimizers_search_run import Asked, Searcher
@@ -119,11 +119,7 @@ class SearchView(QWidget):
         self.go = _button("Start", "Try settings", self._go)
         self.go.setProperty("primary", True)
         self.race = _button("Race the best", "A new contender with the best settings that were found", self._race_best)
-        self.close_button = QToolButton()
-        self.close_button.setIcon(theme.icon("close"))
-        self.close_button.setFixedSize(28, 28)
-        self.close_button.setToolTip("Back to the curves (Esc)")
-        self.close_button.setAccessibleName("Close the search")
+        self.close_button = icon_button("close", "Back to the curves (Esc)", 28)
         self.close_button.clicked.connect(self.escape)
         for button in (self.anew, self.go, self.race, self.close_button):
             line.addWidget(button)

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from gui import theme
-from gui.actions import icon_button
+from gui.actions import icon_button, show_icon
 from gui.form import choice
 from gui.timeline import HEIGHT, Line
 
@@ -76,10 +76,7 @@ class Transport(QWidget):
     def set_running(self, running: bool) -> None:
         """Show that it runs, or that it waits."""
         self.running = running
-        self.toggle.setIcon(theme.icon("pause" if running else "play"))
-        says = "Wait (Space)" if running else "Race (Space)"
-        self.toggle.setToolTip(says)
-        self.toggle.setAccessibleName(says.partition(" (")[0])
+        show_icon(self.toggle, *(("pause", "Wait (Space)") if running else ("play", "Race (Space)")))
 
     def allow(self, *, ready: bool, begun: bool, forkable: bool) -> None:
         """What can be done now."""

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from gui import theme, words
-from gui.actions import icon_button
+from gui.actions import icon_button, show_icon
 from gui.form import choice
 
 HEIGHT = 40
@@ -158,10 +158,7 @@ class Timeline(QWidget):
     def set_playing(self, playing: bool) -> None:
         """Show that it plays, or that it holds."""
         self.playing = playing
-        self.toggle.setIcon(theme.icon("pause" if playing else "play"))
-        says = "Hold (Space)" if playing else "Play (Space)"
-        self.toggle.setToolTip(says)
-        self.toggle.setAccessibleName(says.partition(" (")[0])
+        show_icon(self.toggle, *(("pause", "Hold (Space)") if playing else ("play", "Play (Space)")))
 
     def show_position(self, index: int, time_s: float, ranges: Sequence[tuple[int, int]]) -> None:
         """Where one is now."""
