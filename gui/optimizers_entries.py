@@ -61,10 +61,14 @@ class OptimizersEntries(OptimizersShown):
         if self.views.ready.busy:
             self.state.emit("Getting torch.optim ready", "the first race waits for it", True)
         runner.race(
-            [row.contender for row in rows], choices.steps, choices.replicates, twin=self.chosen_page.twin, pace=pace
+            [row.contender for row in rows],
+            choices.steps,
+            choices.replicates,
+            twin=self.stage.plot.choices.twin,
+            pace=pace,
         )
         if knobs:
-            runner._set(**knobs)
+            runner.set_knobs(**knobs)
         self.show_entries()
         self.say()
 
@@ -181,7 +185,7 @@ class OptimizersEntries(OptimizersShown):
         if number >= len(self.runner.runs) or self.planes.surface:
             return
         run = self.runner.runs[number]
-        if self.data_rows and run.changes and step >= 0:  # type: ignore[attr-defined]
+        if self.data_rows and run.changes and step >= 0:
             self.views.look_back(run, step, number)
 
     # -- contenders
@@ -225,13 +229,13 @@ class OptimizersEntries(OptimizersShown):
     def row_added(self, row: Row) -> None:
         """A contender was added; it joins a race that is under way."""
         self._let_in(row)
-        self._save()  # type: ignore[attr-defined]
+        self._save()
 
     def _let_in(self, row: Row) -> None:
         runner = self.runner
         if runner.running and row.entry is None:
             try:
-                row.contender.check(self.data_rows, self.race_choices.steps)  # type: ignore[attr-defined]
+                row.contender.check(self.data_rows, self.race_choices.steps)
             except SightlineError as error:
                 self.failed.emit(error)
                 return
@@ -250,14 +254,14 @@ class OptimizersEntries(OptimizersShown):
             self.stage.plot.shown = [
                 replace(one, name=entry.name) if one.curve is entry.curve else one for one in self.stage.plot.shown
             ]
-        self._save()  # type: ignore[attr-defined]
+        self._save()
 
     def row_removed(self, row: Row) -> None:
         """A contender was removed: what it has drawn goes too."""
         if row.entry is not None:
             row.entry.on = False
         self.show_entries()
-        self._save()  # type: ignore[attr-defined]
+        self._save()
 
     def rows_restored(self) -> None:
         """A change of the contenders was taken back."""
@@ -268,7 +272,7 @@ class OptimizersEntries(OptimizersShown):
             if row.entry is not None:
                 row.entry.on = row.on
         self.show_entries()
-        self._save()  # type: ignore[attr-defined]
+        self._save()
 
     # -- forks
 
@@ -319,7 +323,7 @@ class OptimizersEntries(OptimizersShown):
         )
 
     def _rows(self) -> int:
-        return int(self.data_rows)  # type: ignore[attr-defined]
+        return int(self.data_rows)
 
     @staticmethod
     def _record_from(step: int) -> Record:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from PySide6.QtCore import QRect, QTimer
@@ -35,7 +35,6 @@ from gui.optimizers_transport import Transport
 from gui.optimizers_views import OptimizersViews
 from gui.settings import Settings
 
-_PLOT = ("quantity", "axis", "log_y", "log_x", "band", "twin", "smooth")
 _AGAIN_MS = 250
 
 
@@ -61,7 +60,7 @@ class OptimizersPage(OptimizersEntries):
         self.runner = Runner(self)
         self.area.row.removeWidget(self.picture)
         self.picture.hide()
-        self.stage = Stage(PlotChoices(**{name: getattr(self.chosen_page, name) for name in _PLOT}))
+        self.stage = Stage(self.settings.load("optimize_plot", PlotChoices()))
         self.area.row.addWidget(self.stage, 1)
         self.transport = Transport()
         self.upper.addWidget(self.transport)
@@ -380,8 +379,7 @@ class OptimizersPage(OptimizersEntries):
         self._save()
 
     def _plot_chosen(self, choices: PlotChoices) -> None:
-        self.stage.plot.choose(**{name: getattr(choices, name) for name in _PLOT})
-        self.chosen_page = replace(self.chosen_page, **{name: getattr(choices, name) for name in _PLOT})
+        self.stage.plot.choose(**asdict(choices))
         self.say_title()
         self._save()
 
@@ -416,6 +414,7 @@ class OptimizersPage(OptimizersEntries):
             everyone = replace(self.race_setup(), contenders=tuple(row.contender for row in self.rows))
             self.chosen_page = replace(self.chosen_page, race=text_of_race(everyone))
         self.settings.save("optimize_race", self.race_choices, RaceChoices())
+        self.settings.save("optimize_plot", self.stage.plot.choices, PlotChoices())
         self.settings.save("optimize_page", self.chosen_page, PageChoices())
 
     def saved_names(self) -> Sequence[str]:

@@ -43,18 +43,10 @@ class PageChoices:
 
     Attributes:
         race: the whole set-up, as `text_of_race` writes it; "" before the first.
-        quantity, axis, log_y, log_x, band, twin, smooth: of the plot.
         panel: of the strip.
     """
 
     race: str = ""
-    quantity: str = "loss"
-    axis: str = "steps"
-    log_y: bool = True
-    log_x: bool = False
-    band: float = 1.0
-    twin: bool = True
-    smooth: bool = True
     panel: str = "Precision and recall"
 
 

@@ -154,31 +154,32 @@ class Runner(QObject):
 
     def pause(self) -> None:
         """Wait; nothing is lost."""
-        self._set(paused=True, until=None)
+        self.set_knobs(paused=True, until=None)
 
     def resume(self) -> None:
         """Go on in the same job."""
-        self._set(paused=False, until=None)
+        self.set_knobs(paused=False, until=None)
 
     def step(self, count: int) -> None:
         """Take so many steps, then wait."""
         now = self._cell.value
         begin = now.until if now.until is not None and not self._waits else self._at
-        self._set(paused=False, until=(begin or 0) + count)
+        self.set_knobs(paused=False, until=(begin or 0) + count)
 
     def pace(self, steps_per_s: float) -> None:
         """Steps a second at most; 0 is as fast as it goes."""
-        self._set(pace=steps_per_s)
+        self.set_knobs(pace=steps_per_s)
 
     def update(self, contenders: Sequence[Contender | None]) -> None:
         """Go on with these settings, one a run; None leaves a run as it is."""
-        self._set(contenders=tuple(contenders))
+        self.set_knobs(contenders=tuple(contenders))
 
     def edit(self, contender: int, edit: Edit) -> None:
         """Set one parameter by hand."""
-        self._set(edits=(*self._cell.value.edits, (contender, edit)))
+        self.set_knobs(edits=(*self._cell.value.edits, (contender, edit)))
 
-    def _set(self, **changes: Any) -> None:
+    def set_knobs(self, **changes: Any) -> None:
+        """Change knobs of the race that runs, see `RaceKnobs`."""
         self._cell.value = replace(self._cell.value, **changes)
         self.changed.emit()
 
@@ -193,7 +194,7 @@ class Runner(QObject):
                 self.resumable.emit()
             return
         self._then.append(then)
-        self._set(enough=True)
+        self.set_knobs(enough=True)
 
     def _ended(self, result: RaceResult) -> None:
         self.runs = result.runs

@@ -31,7 +31,6 @@ class OptimizersShown(Workspace):
     row_list: Any
     race_choices: Any
     button: Any
-    chosen_page: Any
 
     def __init__(self) -> None:
         super().__init__()

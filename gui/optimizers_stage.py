@@ -68,7 +68,7 @@ class PlotMenu(QToolButton):
 
     def choose(self, **changes: object) -> None:
         """Choose something."""
-        self.choices = replace(self.choices, **changes)  # type: ignore[arg-type]
+        self.choices = replace(self.choices, **changes)
         self.say()
         self.changed.emit(self.choices)
 
