@@ -65,6 +65,28 @@ class Row:
     entry: "Entry | None" = None
 
 
+class Path:
+    """Places that are only added to; a long one is not copied for each look at it."""
+
+    def __init__(self) -> None:
+        self._places = np.empty((256, 2))
+        self._count = 0
+
+    def append(self, places: np.ndarray) -> None:
+        """Add (n, 2) places at the end."""
+        end = self._count + len(places)
+        if end > len(self._places):
+            grown = np.empty((max(end, 2 * len(self._places)), 2))
+            grown[: self._count] = self._places[: self._count]
+            self._places = grown
+        self._places[self._count : end] = places
+        self._count = end
+
+    def places(self) -> np.ndarray:
+        """(n, 2), all so far; not to be written."""
+        return self._places[: self._count]
+
+
 @dataclass(eq=False, slots=True)
 class Entry:
     """A run that is seen.
@@ -82,7 +104,7 @@ class Entry:
         steps_per_s: speed of its own steps, all replicates at once; 0 while unknown.
         diverged, replicates: how many of how many.
         figures: of the test part; None where there are none.
-        path: (k, 2) places of its first replicate over a surface.
+        path: where its first replicate went over a surface.
         theta: (R, P) where it is; None before.
     """
 
@@ -98,15 +120,9 @@ class Entry:
     diverged: int = 0
     replicates: int = 1
     figures: dict[str, float] | None = None
-    path: list[np.ndarray] = field(default_factory=list)
+    path: Path = field(default_factory=Path)
     asked: Contender | None = None
     theta: np.ndarray | None = None
-
-    def places(self) -> np.ndarray:
-        """(k, 2), where its first replicate went."""
-        if len(self.path) > 1:
-            self.path = [np.concatenate(self.path)]
-        return self.path[0] if self.path else np.empty((0, 2))
 
     @property
     def noisy(self) -> bool:

@@ -180,7 +180,7 @@ class OptimizersPlanes(QObject):
             paths = []
             for entry in entries:
                 if entry.on:
-                    places = entry.places()
+                    places = entry.path.places()
                     first = entry.curve.record.first
                     paths.append((entry.number, places if until is None else places[: max(1, until - first + 1)]))
             self.stage.paths.set_paths(paths)

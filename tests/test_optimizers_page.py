@@ -16,6 +16,7 @@ from engine.learning.race_text import parse_race
 from engine.learning.setup import ProblemSetup
 from gui.app import build
 from gui.job import shutdown
+from gui.optimizers_parts import Path
 
 LONG = 90_000
 LEFT = Qt.MouseButton.LeftButton
@@ -475,3 +476,10 @@ def test_saving_while_it_races_lets_it_go_on(page, qtbot, tmp_path):
     qtbot.waitUntil(lambda: len(page.entries) == 7 and len(page.entries[6].curve) > 0, timeout=LONG)
     assert page.runner.running
     page.reset()
+
+
+def test_a_path_that_grows_keeps_all_its_places():
+    path, places = Path(), np.arange(2000.0).reshape(-1, 2)
+    for first in range(0, 1000, 7):
+        path.append(places[first : first + 7])
+    assert np.array_equal(path.places(), places)
