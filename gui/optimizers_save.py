@@ -168,7 +168,7 @@ class OptimizersSave(QObject):
         self._try(write)
 
     def write_test(self, path: Path) -> None:
-        """ROC and precision-recall curves of all models: a row a threshold."""
+        """ROC and precision-recall curves of all models as they are drawn: at most about a thousand points each."""
         page = self.page
 
         def write() -> None:
